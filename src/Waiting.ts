@@ -1,0 +1,239 @@
+/**
+ * The one poll loop and its faces: {@link wait}, {@link waitWithBackoff}, {@link settle}, {@link watch} and
+ * {@link cancelAndSettle}. They are called as functions of `Operations`.
+ *
+ * A look follows a look by a schedule over the operations seen; a failed look is repeated by a schedule over the errors.
+ * Both are kept within the time of the wait, so the last look is at the deadline itself.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Loop from "./internal/loop.ts"
+import type { Failed, Operation, Succeeded } from "./Operation.ts"
+import type { OperationsClient } from "./OperationsClient.ts"
+import type { CallError, OperationFailed, Timeout } from "./OperationsError.ts"
+import type { Target } from "./OperationType.ts"
+import * as PollSchedule from "./PollSchedule.ts"
+import type * as WaitOptions from "./WaitOptions.ts"
+
+/**
+ * Waits until the operation is done, whichever way it ended.
+ *
+ * **When to use**
+ *
+ * When a failed operation is a result like another. See {@link wait} where it is an error.
+ *
+ * **Details**
+ *
+ * The first look is at once, the last at the deadline. An operation that is already done sends nothing. Transient
+ * failures of a look are survived, as `retry` says; permanent ones end the wait under their own tag.
+ *
+ * **Example** (Either end)
+ *
+ * ```ts
+ * import { Operation, Operations, RpcStatus } from "effect-lro"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect } from "effect"
+ *
+ * const failed = Operation.failed("operations/a", RpcStatus.make("INTERNAL", "out of luck"))
+ *
+ * const program = Operations.settle("operations/a").pipe(
+ *   Effect.map((operation) => operation._tag),
+ *   Effect.provide(TestOperations.layer({ "operations/a": [failed] }))
+ * )
+ * await Effect.runPromise(program) // => "Failed"
+ * ```
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const settle = Effect.fn("Operations.settle")(
+  function*<
+    A = unknown,
+    M = unknown,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never,
+    E3 = never,
+    R3 = never
+  >(
+    target: Target<A, M>,
+    options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+  ): Effect.fn.Return<
+    Succeeded<A, M> | Failed<M>,
+    CallError | Timeout | E1 | E2 | E3,
+    OperationsClient | R1 | R2 | R3
+  > {
+    const loop = yield* Loop.make(target, options)
+    return yield* loop.settle
+  }
+)
+
+/**
+ * Waits until the operation has succeeded, looking at a fixed interval; fails with `OperationFailed` if it ended in an
+ * error.
+ *
+ * **Details**
+ *
+ * `pollInterval` is 5 seconds by default; a `schedule` may stand in its place, and the types refuse both. The other
+ * options are those of every wait.
+ *
+ * Errors: `OperationFailed`, `Timeout`, and those of a call (`HttpError`, `TransportError`, `InvalidResponse`,
+ * `InvalidName`, `Unsupported`, `AuthError`).
+ *
+ * **Example** (A minute's wait in no time)
+ *
+ * ```ts
+ * import { Operation, Operations } from "effect-lro"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Operations.wait("operations/a", { pollInterval: "10 seconds", timeout: "1 minute" }).pipe(
+ *   Effect.map((operation) => operation.response),
+ *   Effect.provide(TestOperations.layer({ "operations/a": [Operation.succeeded("operations/a", "cat.mp4")] }))
+ * )
+ * await Effect.runPromise(program) // => "cat.mp4"
+ * ```
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const wait = Effect.fn("Operations.wait")(
+  function*<
+    A = unknown,
+    M = unknown,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never,
+    E3 = never,
+    R3 = never
+  >(
+    target: Target<A, M>,
+    options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+  ): Effect.fn.Return<
+    Succeeded<A, M>,
+    CallError | OperationFailed | Timeout | E1 | E2 | E3,
+    OperationsClient | R1 | R2 | R3
+  > {
+    const { pollInterval, ...rest } = options
+    const schedule = pollInterval === undefined ? undefined : { schedule: PollSchedule.fixed(pollInterval) }
+    const loop = yield* Loop.make(target, { ...rest, ...schedule })
+    return yield* loop.succeed
+  }
+)
+
+/**
+ * Waits until the operation has succeeded, looking often at first and ever less later: after 1 second, doubling to 30
+ * seconds, unless set otherwise.
+ *
+ * **When to use**
+ *
+ * Where operations end after seconds or after hours, and one does not know which.
+ *
+ * **Example** (Promptly at first)
+ *
+ * ```ts
+ * import { Operations } from "effect-lro"
+ *
+ * const program = Operations.waitWithBackoff("operations/a", {
+ *   initialDelay: "500 millis",
+ *   maxDelay: "1 minute",
+ *   multiplier: 1.5,
+ *   timeout: "2 hours"
+ * })
+ * ```
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const waitWithBackoff = Effect.fn("Operations.waitWithBackoff")(
+  function*<A = unknown, M = unknown, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: Target<A, M>,
+    options: WaitOptions.BackoffOptions<A, M, E2, R2, E3, R3> = {}
+  ): Effect.fn.Return<
+    Succeeded<A, M>,
+    CallError | OperationFailed | Timeout | E2 | E3,
+    OperationsClient | R2 | R3
+  > {
+    const loop = yield* Loop.make(target, { ...options, schedule: PollSchedule.backoff(options) })
+    return yield* loop.succeed
+  }
+)
+
+/**
+ * The distinct states of an operation, as a stream that ends with the completed one. A look is taken when the consumer
+ * asks for the next state, never earlier than the schedule says.
+ *
+ * **Example** (Its course)
+ *
+ * ```ts
+ * import { Operation, Operations, PollSchedule } from "effect-lro"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect, Stream } from "effect"
+ *
+ * const running = Operation.running("operations/a", { progress: 50 })
+ * const done = Operation.succeeded("operations/a", "cat.mp4")
+ *
+ * const program = Operations.watch("operations/a", { schedule: PollSchedule.fixed("10 millis") }).pipe(
+ *   Stream.map((operation) => operation._tag),
+ *   Stream.runCollect,
+ *   Effect.provide(TestOperations.layer({ "operations/a": [running, running, done] }))
+ * )
+ * await Effect.runPromise(program) // => ["Running", "Succeeded"]
+ * ```
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const watch = <
+  A = unknown,
+  M = unknown,
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never,
+  E3 = never,
+  R3 = never
+>(
+  target: Target<A, M>,
+  options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+): Stream.Stream<Operation<A, M>, CallError | Timeout | E1 | E2 | E3, OperationsClient | R1 | R2 | R3> =>
+  Stream.unwrap(Effect.map(Loop.make(target, options), (loop) => loop.watch))
+
+/**
+ * Asks the server to stop the operation, then waits for how it truly ended: cancelled, or succeeded after all.
+ *
+ * **Details**
+ *
+ * A cancellation is best effort (`google/longrunning/operations.proto`). That the operation was done before it came
+ * (`FAILED_PRECONDITION`) is no failure here. The cancellation is repeated after transient failures, as looks are.
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const cancelAndSettle = Effect.fn("Operations.cancelAndSettle")(
+  function*<
+    A = unknown,
+    M = unknown,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never,
+    E3 = never,
+    R3 = never
+  >(
+    target: Target<A, M>,
+    options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+  ): Effect.fn.Return<
+    Succeeded<A, M> | Failed<M>,
+    CallError | Timeout | E1 | E2 | E3,
+    OperationsClient | R1 | R2 | R3
+  > {
+    const loop = yield* Loop.make(target, options)
+    yield* loop.cancel
+    return yield* loop.settle
+  }
+)

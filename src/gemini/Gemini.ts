@@ -1,0 +1,179 @@
+/**
+ * The Gemini API (`generativelanguage.googleapis.com`): its endpoint, which knows what verb exists for which name, and
+ * its layers.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import type * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Endpoint from "../Endpoint.ts"
+import * as Check from "../internal/check.ts"
+import * as OperationsClient from "../OperationsClient.ts"
+
+/**
+ * What Gemini needs to know of its user.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EndpointOptions {
+  /** The key of the API. It travels in the `x-goog-api-key` header only. */
+  readonly apiKey: Redacted.Redacted
+  /** Where the API is, without its version. Default: `https://generativelanguage.googleapis.com`. */
+  readonly baseUrl?: string | undefined
+  /** The version of the API. Default: `v1beta`, which alone has file search and videos in full. */
+  readonly version?: "v1" | "v1beta" | undefined
+}
+
+/**
+ * Options of {@link layer}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends EndpointOptions, OperationsClient.Options {}
+
+// The methods of the discovery documents of v1 and v1beta, by the first part of a name. Every family has `get`, none has
+// `wait`.
+const verbsOf: Record<string, ReadonlySet<Endpoint.Verb>> = {
+  models: new Set(["get", "list"]),
+  tunedModels: new Set(["get", "list", "cancel"]),
+  batches: new Set(["get", "list", "cancel", "delete"]),
+  fileSearchStores: new Set(["get"]),
+  ragStores: new Set(["get"]),
+  generatedFiles: new Set(["get"]),
+  corpora: new Set(["get"])
+}
+
+/**
+ * The endpoint of the Gemini API.
+ *
+ * **Details**
+ *
+ * | names | verbs |
+ * |---|---|
+ * | `batches/{b}` | get, list (parent `batches`), cancel, delete |
+ * | `models/{m}/operations/{o}` | get, list (parent `models/{m}`) |
+ * | `tunedModels/{m}/operations/{o}` | get, list (parent `tunedModels/{m}`), cancel, which goes to v1, where alone it exists |
+ * | those of `fileSearchStores`, `generatedFiles` and `corpora` | get |
+ *
+ * Any other verb for these is `Unsupported`, and nothing is sent. Names that begin with `operations/`, and families that
+ * are not in the table, are sent as they are: the server answers for them.
+ *
+ * @category endpoints
+ * @since 0.1.0
+ */
+export const endpoint = (options: EndpointOptions): Endpoint.Endpoint => {
+  const version = options.version ?? "v1beta"
+  // What is no header value would make the HTTP client fail with a message that shows it.
+  const isHeader = /^[\x21-\x7e]+$/.test(Redacted.value(options.apiKey))
+  Check.require("apiKey", "printable ASCII without spaces", isHeader, options.apiKey)
+  const headers = { "x-goog-api-key": options.apiKey }
+  return {
+    baseUrl: Endpoint.checkBaseUrl(options.baseUrl ?? "https://generativelanguage.googleapis.com"),
+    startPath: `/${version}`,
+    auth: Effect.succeed(headers),
+    request: (verb, name) => {
+      const family = name.slice(0, name.includes("/") ? name.indexOf("/") : undefined)
+      const verbs = name === family && verb !== "list" ? undefined : verbsOf[family]
+      return Result.flatMap(
+        verb === "list" && name === "batches"
+          ? Result.succeed(HttpClientRequest.get("/batches"))
+          : Endpoint.standardRequest(verb, name),
+        (request) =>
+          verbs === undefined || verbs.has(verb)
+            ? Result.succeed(HttpClientRequest.prependUrl(
+              request,
+              verb === "cancel" && family === "tunedModels" ? "/v1" : `/${version}`
+            ))
+            : Endpoint.unsupported(verb, name)
+      )
+    }
+  }
+}
+
+/**
+ * A client of the Gemini API, as a layer that needs an HTTP client.
+ *
+ * **Example** (With a key at hand)
+ *
+ * ```ts
+ * import { Gemini } from "effect-lro/gemini"
+ * import { Layer, Redacted } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const GeminiLive = Gemini.layer({ apiKey: Redacted.make("AIza...") }).pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<OperationsClient.OperationsClient, never, HttpClient.HttpClient> =>
+  Layer.unwrap(Effect.sync(() => OperationsClient.layer(endpoint(options), options)))
+
+/**
+ * Options of {@link layerConfig}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl"> {
+  /** Where the key is. Default: `GOOGLE_API_KEY`, else `GEMINI_API_KEY`; an empty one counts as unset. */
+  readonly apiKey?: Config.Config<Redacted.Redacted> | undefined
+  /** Where the base URL is. Default: `GOOGLE_GEMINI_BASE_URL`, else the API's own. */
+  readonly baseUrl?: Config.Config<string> | undefined
+}
+
+/**
+ * A client of the Gemini API, with its key from the configuration: `GOOGLE_API_KEY`, else `GEMINI_API_KEY`, as Google's
+ * own clients read them.
+ *
+ * **Details**
+ *
+ * A missing key is a `ConfigError` that names both variables. The base URL is read from `GOOGLE_GEMINI_BASE_URL`, where
+ * that is set.
+ *
+ * **Example** (From the environment)
+ *
+ * ```ts
+ * import { Gemini } from "effect-lro/gemini"
+ * import { Layer } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const GeminiLive = Gemini.layerConfig().pipe(Layer.provide(FetchHttpClient.layer))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: ConfigOptions = {}
+): Layer.Layer<OperationsClient.OperationsClient, Config.ConfigError, HttpClient.HttpClient> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const apiKey = yield* options.apiKey ?? apiKeyConfig
+    const baseUrl = yield* options.baseUrl ?? baseUrlConfig
+    return layer({ ...options, apiKey, baseUrl })
+  }))
+
+const set = (name: string) => Config.schema(Schema.Trim.check(Schema.isNonEmpty()), name)
+
+const apiKeyConfig: Config.Config<Redacted.Redacted> = set("GOOGLE_API_KEY").pipe(
+  Config.orElse(() => set("GEMINI_API_KEY")),
+  Config.map((key) => Redacted.make(key, { label: "Gemini API key" })),
+  Config.orElse(() =>
+    Config.fail(new ConfigProvider.SourceError({ message: "neither GOOGLE_API_KEY nor GEMINI_API_KEY is set" }))
+  )
+)
+
+const baseUrlConfig: Config.Config<string | undefined> = set("GOOGLE_GEMINI_BASE_URL").pipe(
+  Config.orElse(() => Config.succeed(undefined))
+)

@@ -1,0 +1,185 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { Failed, Operation, Running, Succeeded } from "../Operation.ts"
+import { CurrentPoll, OperationsClient } from "../OperationsClient.ts"
+import { type CallError, HttpError, OperationFailed, Timeout, TransportError } from "../OperationsError.ts"
+import * as OperationType from "../OperationType.ts"
+import * as PollSchedule from "../PollSchedule.ts"
+import * as RpcStatus from "../RpcStatus.ts"
+import type * as WaitOptions from "../WaitOptions.ts"
+import * as Check from "./check.ts"
+import { decoderOf } from "./decoding.ts"
+import { Pace } from "./pace.ts"
+
+/** A server may ask for any delay; a wait takes no more than this from it. */
+const maxHint = Duration.minutes(5)
+
+/** How long the server is asked to hold a look, and the least that is worth asking for. */
+const longPollTime = Duration.seconds(30)
+const shortestLongPoll = Duration.seconds(1)
+
+const interruptTimeout = Duration.seconds(5)
+
+/**
+ * One wait, ready to run: how it looks, when it looks again, and what it says when its time is over. The options are
+ * checked here, before anything is sent.
+ *
+ * @internal
+ */
+export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
+  target: OperationType.Target<A, M>,
+  options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
+) {
+  type Failure = CallError | Timeout | E1 | E2 | E3
+  const client = yield* OperationsClient
+  const name = OperationType.nameOf(target)
+  const decode = decoderOf(OperationType.typeOf(target))
+  const grace = Check.finiteDuration("notFoundGrace", options.notFoundGrace ?? 0)
+  const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
+  const pace = new Pace(
+    yield* Clock.monotonicTimeNanos,
+    Check.anyDuration("timeout", options.timeout ?? "10 minutes"),
+    Check.positiveDuration("minDelay", options.minDelay ?? "10 millis")
+  )
+  const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = options.schedule ??
+    PollSchedule.fixed("5 seconds")
+  const retry: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ??
+    PollSchedule.retryTransient()
+
+  let polls = 0
+  let seen: Operation | undefined
+  let latest: Operation<A, M> | undefined
+  let longPoll = options.longPoll ?? false
+
+  const serverWait = Effect.fnUntraced(function*(left: Duration.Duration) {
+    const before = yield* Clock.monotonicTimeNanos
+    const operation = yield* client.serverWait(name, Duration.min(left, longPollTime))
+    pace.held = Duration.nanos((yield* Clock.monotonicTimeNanos) - before)
+    return operation
+  })
+
+  const ask: Effect.Effect<Operation, CallError> = Effect.suspend(() => {
+    polls++
+    if (!longPoll) return client.get(name)
+    return Effect.flatMap(
+      pace.left,
+      (left) => Duration.isLessThan(left, shortestLongPoll) ? client.get(name) : serverWait(left)
+    ).pipe(
+      Effect.catchIf(lacksVerb, () => {
+        longPoll = false
+        return client.get(name)
+      })
+    )
+  })
+
+  const timedOut = (lastError?: HttpError | TransportError) =>
+    Effect.flatMap(pace.elapsed, (elapsed) =>
+      Effect.fail(
+        new Timeout({
+          operationName: name,
+          kind: pace.over ? "Deadline" : "ScheduleEnded",
+          elapsed,
+          polls,
+          ...(seen === undefined ? undefined : { last: seen }),
+          ...(lastError === undefined ? undefined : { lastError })
+        })
+      ))
+
+  const notYet = PollSchedule.backoff({ initialDelay: "500 millis" }).pipe(
+    Schedule.while(() => Effect.map(pace.elapsed, Duration.isLessThan(grace)))
+  )
+
+  /** Repeats a failing call as `retry` says. A failure that would be retried, had the wait time, is its `Timeout`. */
+  const persist = <B>(call: Effect.Effect<B, CallError>) =>
+    (Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound))).pipe(
+      Effect.retry(pace.keep(retry, isFailedPoll, hintOf)),
+      Effect.catch((error): Effect.Effect<never, Timeout | CallError | E3> =>
+        pace.over && isFailedPoll(error) ? timedOut(error) : Effect.fail(error)
+      )
+    )
+
+  const poll = persist(ask).pipe(
+    Effect.provideService(CurrentPoll, { since: pace.since, deadline: pace.deadline }),
+    Effect.tap((operation) => Effect.sync(() => seen = operation)),
+    Effect.flatMap((operation) => decode({ verb: "get", operationName: name }, operation)),
+    Effect.tap((operation) => Effect.sync(() => latest = operation))
+  )
+
+  const { onProgress } = options
+  const look: Effect.Effect<Operation<A, M>, CallError | Timeout | E2 | E3, R2 | R3> = onProgress === undefined
+    ? poll
+    : Effect.tap(poll, onProgress)
+
+  const again = pace.keep(schedule, (operation: Operation<A, M>): operation is Running<M> => !operation.done)
+
+  const start = Duration.isZero(spread)
+    ? Effect.void
+    : Effect.flatMap(Random.next, (part) => pace.pause(Duration.times(spread, part)))
+
+  const interrupted = Effect.suspend(() =>
+    options.onInterrupt !== "cancel" || latest?.done === true
+      ? Effect.void
+      : Effect.interruptible(client.cancel(name)).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
+  )
+
+  const settle = Effect.suspend((): Effect.Effect<Succeeded<A, M> | Failed<M>, Failure, R1 | R2 | R3> =>
+    isCompleted(target) ? Effect.succeed(target) : start.pipe(
+      Effect.andThen(Effect.repeat(look, again)),
+      Effect.andThen(Effect.suspend(() => latest?.done === true ? Effect.succeed(latest) : timedOut())),
+      Effect.onInterrupt(() => interrupted)
+    )
+  )
+
+  return {
+    /** Looks until the operation is seen done or the time is over. */
+    settle,
+    /** The same; a failed operation is the error, as the service sent it. */
+    succeed: Effect.flatMap(
+      settle,
+      (operation): Effect.Effect<Succeeded<A, M>, OperationFailed> =>
+        operation._tag === "Succeeded"
+          ? Effect.succeed(operation)
+          : new OperationFailed({ operation: seen?._tag === "Failed" ? seen : operation })
+    ),
+    /** The same, with every state that differs from the one before. */
+    watch: Stream.suspend((): Stream.Stream<Operation<A, M>, Failure, R1 | R2 | R3> =>
+      isCompleted(target) ? Stream.succeed(target) : Stream.fromEffectDrain(start).pipe(
+        Stream.concat(Stream.fromEffectSchedule(look, again)),
+        Stream.concat(Stream.suspend(() => latest?.done === true ? Stream.empty : Stream.fromEffect(timedOut()))),
+        Stream.changes,
+        Stream.onExit((exit) => Exit.hasInterrupts(exit) ? interrupted : Effect.void)
+      )
+    ),
+    /** Asks the server to stop the operation, as persistently as it is looked at; that it was too late is no failure. */
+    cancel: Effect.suspend(() =>
+      isCompleted(target)
+        ? Effect.void
+        : Effect.catchIf(persist(client.cancel(name)), cameTooLate, () => Effect.void)
+    )
+  }
+})
+
+const isCompleted = <A, M>(target: OperationType.Target<A, M>): target is Succeeded<A, M> | Failed<M> =>
+  typeof target !== "string" && "done" in target && target.done
+
+const cameTooLate = (error: unknown): boolean =>
+  error instanceof HttpError && error.rpc !== undefined && RpcStatus.canonicalCode(error.rpc) === "FAILED_PRECONDITION"
+
+const isFailedPoll = (error: unknown): error is HttpError | TransportError =>
+  error instanceof HttpError || error instanceof TransportError
+
+const isNotFound = (error: CallError): error is HttpError => error._tag === "HttpError" && error.isNotFound
+
+/** The API has no `wait`: the endpoint knows it, or the server says so (501, and 405 or 404 where the path is unknown). */
+const lacksVerb = (error: CallError): boolean =>
+  error._tag === "Unsupported" || (error._tag === "HttpError" && [404, 405, 501].includes(error.status))
+
+const hintOf = (error: HttpError | TransportError): Duration.Duration =>
+  error._tag === "HttpError" && error.retryAfter !== undefined
+    ? Duration.min(error.retryAfter, maxHint)
+    : Duration.zero

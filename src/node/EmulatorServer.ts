@@ -1,0 +1,60 @@
+/**
+ * The emulator as a server on a loopback port.
+ *
+ * @since 0.1.0
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Effect from "effect/Effect"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import { createServer } from "node:http"
+import * as Emulator from "../testing/Emulator.ts"
+
+/**
+ * Serves the emulator on 127.0.0.1, on a port that the system picks unless one is given. Where it listens is in the
+ * `HttpServer` that the layer also gives; {@link baseUrl} reads it.
+ *
+ * **Example** (A video over real HTTP)
+ *
+ * ```ts
+ * import { Operations } from "effect-lro"
+ * import { Gemini } from "effect-lro/gemini"
+ * import { EmulatorServer } from "effect-lro/node"
+ * import { Emulator } from "effect-lro/testing"
+ * import { Effect, Layer, Redacted } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const ServerLive = EmulatorServer.layer().pipe(
+ *   Layer.provideMerge(Emulator.layer({ operations: { "batches/a": { duration: "50 millis", response: "done" } } }))
+ * )
+ * const GeminiTest = Layer.unwrap(Effect.map(EmulatorServer.baseUrl, (baseUrl) =>
+ *   Gemini.layer({ apiKey: Redacted.make("any-key"), baseUrl }))).pipe(
+ *     Layer.provide([ServerLive, FetchHttpClient.layer])
+ *   )
+ *
+ * const program = Operations.wait("batches/a", { pollInterval: "20 millis" }).pipe(
+ *   Effect.map((operation) => operation.response),
+ *   Effect.provide(GeminiTest)
+ * )
+ * await Effect.runPromise(program) // => "done"
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: { readonly port?: number | undefined } = {}) =>
+  Layer.unwrap(Effect.map(Emulator.Emulator, ({ handle }) => HttpServer.serve(handle))).pipe(
+    Layer.provideMerge(
+      NodeHttpServer.layer(() => createServer(), { port: options.port ?? 0, host: "127.0.0.1" })
+    )
+  )
+
+/**
+ * Where the emulator listens, such as `http://127.0.0.1:40123`.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const baseUrl: Effect.Effect<string, never, HttpServer.HttpServer> = HttpServer.HttpServer.use(({ address }) =>
+  Effect.succeed(HttpServer.formatAddress(address))
+)

@@ -1,0 +1,1 @@
+export * as EmulatorServer from "./EmulatorServer.ts"

@@ -1,0 +1,2 @@
+export * as Emulator from "./Emulator.ts"
+export * as TestOperations from "./TestOperations.ts"
