@@ -299,12 +299,12 @@ export const getProgress = <A, M>(operation: Operation<A, M>): Option.Option<num
  * @since 0.1.0
  */
 export const fromJson = (json: unknown): Result.Result<Operation, string> => {
-  if (!Predicate.isObject(json) || Array.isArray(json)) return Result.fail("not a JSON object")
-  const { done, error, metadata, name, response } = json as Partial<Record<string, unknown>>
+  if (!Predicate.isObject(json)) return Result.fail("not a JSON object")
+  const { done, error, metadata, name, response } = json
   if (isNone(name) && isNone(done)) return Result.fail("neither a name nor done")
   if (!isNone(name) && typeof name !== "string") return Result.fail("a name that is not a string")
   if (!isNone(done) && typeof done !== "boolean") return Result.fail("a done that is not a boolean")
-  if (!isNone(error) && (!Predicate.isObject(error) || Array.isArray(error))) {
+  if (!isNone(error) && !Predicate.isObject(error)) {
     return Result.fail("an error that is not an object")
   }
   const common = { name: isNone(name) ? "" : name, ...(isNone(metadata) ? undefined : { metadata }) }

@@ -44,8 +44,8 @@ export const hasMorePages = (page: OperationPage): boolean => page.nextPageToken
  * @since 0.1.0
  */
 export const fromJson = (json: unknown): Result.Result<OperationPage, string> => {
-  if (!Predicate.isObject(json) || Array.isArray(json)) return Result.fail("not a JSON object")
-  const { nextPageToken, operations = [], unreachable } = json as Partial<Record<string, unknown>>
+  if (!Predicate.isObject(json)) return Result.fail("not a JSON object")
+  const { nextPageToken, operations = [], unreachable } = json
   if (operations !== null && !Array.isArray(operations)) return Result.fail("operations that are not an array")
   if (typeof (nextPageToken ?? "") !== "string") return Result.fail("a nextPageToken that is not a string")
   return Result.map(

@@ -115,6 +115,7 @@ export const get = Effect.fn("Operations.get")(
  */
 export const list = Effect.fn("Operations.list")(
   function*(options: ListOptions = {}): Effect.fn.Return<OperationPage, CallError, OperationsClient> {
+    if (options.pageSize !== undefined) Check.positiveInt("pageSize", options.pageSize)
     return yield* (yield* OperationsClient).list(options)
   }
 )
@@ -167,7 +168,7 @@ export const listAll = (options: ListAllOptions = {}): Stream.Stream<Operation, 
         if (pages === maxPages) return yield* endless("TooManyPages", `more than ${maxPages} pages`)
         if (pageToken !== undefined) tokens.add(pageToken)
         pages++
-        const page = yield* (yield* OperationsClient).list({ ...options, pageToken })
+        const page = yield* list({ ...options, pageToken })
         return [page.operations, Option.fromUndefinedOr(page.nextPageToken)] as const
       })
     )

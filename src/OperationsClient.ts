@@ -228,7 +228,6 @@ export const make = Effect.fnUntraced(function*(
       return yield* operation(call, yield* perform(call, yield* request("get", name)))
     }),
     list: Effect.fnUntraced(function*({ filter, pageSize, pageToken, parent = "" }) {
-      if (pageSize !== undefined) Check.positiveInt("pageSize", pageSize)
       const call: Transport.Call = { verb: "list", operationName: parent }
       const page = HttpClientRequest.setUrlParams(yield* request("list", parent), { filter, pageSize, pageToken })
       return yield* decode(call, "NotPage", yield* perform(call, page), OperationPage.fromJson)

@@ -172,11 +172,11 @@ export const toHttp = (code: CanonicalCode): number => codeToHttp[code]
  * @since 0.1.0
  */
 export const fromJson = (json: unknown): Option.Option<RpcStatus> => {
-  if (!Predicate.isObject(json) || Array.isArray(json)) return Option.none()
-  const { code, details, message } = json as { code?: unknown; message?: unknown; details?: unknown }
+  if (!Predicate.isObject(json)) return Option.none()
+  const { code, details, message } = json
   const number = typeof code === "string" ? Number(code) : code
   return Option.some({
-    code: Number.isSafeInteger(number) ? number as number : 0,
+    code: typeof number === "number" && Number.isSafeInteger(number) ? number : 0,
     message: typeof message === "string" ? message : "",
     details: Array.isArray(details) ? details : []
   })

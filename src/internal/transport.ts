@@ -140,7 +140,7 @@ const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSO
 const isDeeper = (json: unknown, levels: number): boolean => {
   let layer = [json]
   for (let level = 0; level <= levels && layer.length > 0; level++) {
-    layer = layer.flatMap((value) => Predicate.isObject(value) ? Object.values(value) : [])
+    layer = layer.flatMap((value) => Predicate.isObjectOrArray(value) ? Object.values(value) : [])
   }
   return layer.length > 0
 }

@@ -226,5 +226,5 @@ export const transportError = (kind: TransportError["kind"] = "Connection"): Tra
  * @category answers
  * @since 0.1.0
  */
-export const after = <E>(delay: Duration.Input, answer: Answer<E>): Effect.Effect<Operation, E> =>
+export const after = <E = never>(delay: Duration.Input, answer: Answer<E>): Effect.Effect<Operation, E> =>
   Effect.delay(Effect.isEffect(answer) ? answer : Effect.succeed(answer), delay)
