@@ -22,7 +22,10 @@ export interface CommonOptions<A, M, E2, R2, E3, R3> {
   readonly timeout?: Duration.Input | undefined
   /** Run with each operation that was seen, the completed one included. What it fails with ends the wait. */
   readonly onProgress?: ((operation: Operation<A, M>) => Effect.Effect<unknown, E2, R2>) | undefined
-  /** Which failed looks the wait survives. Default: `PollSchedule.retryTransient()`. */
+  /**
+   * Which failed looks the wait survives, permanent ones among them if the schedule says so. It is started anew after
+   * each good look, so a limit on it counts failures in a row. Default: `PollSchedule.retryTransient()`.
+   */
   readonly retry?: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> | undefined
   /** The first look waits a random part of this, so that waits that start together do not look together. Default: none. */
   readonly initialSpread?: Duration.Input | undefined
