@@ -36,7 +36,9 @@ const listed = (delays: ReadonlyArray<number>): Schedule.Schedule<number> =>
     let next = 0
     return () => {
       const delay = delays[next++]
-      return delay === undefined ? Cause.done(next) : Effect.succeed<[number, Duration.Duration]>([next, Duration.millis(delay)])
+      return delay === undefined
+        ? Cause.done(next)
+        : Effect.succeed<[number, Duration.Duration]>([next, Duration.millis(delay)])
     }
   }))
 
@@ -95,16 +97,26 @@ const run = Effect.fnUntraced(function*(given: typeof Case.Type) {
 })
 
 describe("the loop", () => {
-  it.effect.prop(`agrees with its model (seed ${seed})`, { given: Case }, ({ given }) =>
-    Effect.map(run(given), (result) => {
-      assert.deepStrictEqual<unknown>(result, model(given))
-    }), { arbitrary: { runs, seed } })
+  it.effect.prop(
+    `agrees with its model (seed ${seed})`,
+    { given: Case },
+    ({ given }) =>
+      Effect.map(run(given), (result) => {
+        assert.deepStrictEqual<unknown>(result, model(given))
+      }),
+    { arbitrary: { runs, seed } }
+  )
 
-  it.effect.prop(`keeps what must never be broken (seed ${seed + 1})`, { given: Case }, ({ given }) =>
-    Effect.map(run(given), ({ at }) => {
-      const end = given.answers.findIndex(({ kind }) => kind === "done" || kind === "gone")
-      assert.isTrue(end < 0 || at.length <= end + 1, "no look after the end")
-      assert.isTrue(given.timeout === "Infinity" || at.at(-1)! <= given.timeout, "no look begins after the deadline")
-      at.slice(1, -1).forEach((time, i) => assert.isAtLeast(time - at[i]!, given.minDelay))
-    }), { arbitrary: { runs, seed: seed + 1 } })
+  it.effect.prop(
+    `keeps what must never be broken (seed ${seed + 1})`,
+    { given: Case },
+    ({ given }) =>
+      Effect.map(run(given), ({ at }) => {
+        const end = given.answers.findIndex(({ kind }) => kind === "done" || kind === "gone")
+        assert.isTrue(end < 0 || at.length <= end + 1, "no look after the end")
+        assert.isTrue(given.timeout === "Infinity" || at.at(-1)! <= given.timeout, "no look begins after the deadline")
+        at.slice(1, -1).forEach((time, i) => assert.isAtLeast(time - at[i]!, given.minDelay))
+      }),
+    { arbitrary: { runs, seed: seed + 1 } }
+  )
 })

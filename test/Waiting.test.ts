@@ -198,42 +198,54 @@ describe("timeout", () => {
       assert.strictEqual(error._tag === "Timeout" && error.kind, "ScheduleEnded")
     }))
 
-  it.effect("counts on the monotonic clock: a wall clock that jumps changes nothing", () =>
-    Effect.gen(function*() {
+  /** Waits on a clock of the test's own, and gives the times of its looks on the real test clock. */
+  const waitOn = Effect.fnUntraced(
+    function*(clockOf: (test: Clock.Clock, looks: () => number) => Partial<Clock.Clock>) {
       const test = yield* Clock.Clock
       const at: Array<number> = []
-      let jump = 0
-      // A clock of the test's own: at each look its wall time jumps, its timers and its monotonic time do not.
       const clock: Clock.Clock = {
-        currentTimeMillisUnsafe: () => test.currentTimeMillisUnsafe() + jump,
-        currentTimeMillis: Effect.map(test.currentTimeMillis, (now) => now + jump),
+        currentTimeMillisUnsafe: () => test.currentTimeMillisUnsafe(),
+        currentTimeMillis: test.currentTimeMillis,
         currentTimeNanosUnsafe: () => test.currentTimeNanosUnsafe(),
         currentTimeNanos: test.currentTimeNanos,
         monotonicTimeNanosUnsafe: () => test.monotonicTimeNanosUnsafe(),
         monotonicTimeNanos: test.monotonicTimeNanos,
-        sleep: (duration) => test.sleep(duration)
+        sleep: (duration) => test.sleep(duration),
+        ...clockOf(test, () => at.length)
       }
       const client = Layer.mock(OperationsClient.OperationsClient)({
         get: () =>
           Effect.sync(() => {
             at.push(test.currentTimeMillisUnsafe())
-            jump = at.length % 2 === 0 ? -3_600_000 : 3_600_000
             return running()
           })
       })
-      const wait = Operations.wait(name, { pollInterval: "20 seconds", timeout: "1 minute" })
+      const wait = Operations.wait(name, { pollInterval: "40 seconds", timeout: "1 minute" })
       const fiber = yield* Effect.forkChild(
-        wait.pipe(
-          Effect.flip,
-          Effect.provide(client),
-          Effect.provideService(Clock.Clock, clock)
-        ),
+        wait.pipe(Effect.flip, Effect.provide(client), Effect.provideService(Clock.Clock, clock)),
         { startImmediately: true }
       )
       yield* TestClock.adjust("5 minutes")
-      const error = yield* Fiber.join(fiber)
-      assert.strictEqual(error._tag, "Timeout")
-      assert.deepStrictEqual(at, [0, 20_000, 40_000, 60_000])
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "Timeout")
+      return at
+    }
+  )
+
+  it.effect("counts on the monotonic clock: a wall clock that jumps at each look changes nothing", () =>
+    Effect.gen(function*() {
+      const at = yield* waitOn((test, looks) => {
+        const now = () => test.currentTimeMillisUnsafe() + (looks() % 2 === 0 ? -1 : 1) * 3_600_000
+        return { currentTimeMillisUnsafe: now, currentTimeMillis: Effect.sync(now) }
+      })
+      assert.deepStrictEqual(at, [0, 40_000, 60_000])
+    }))
+
+  it.effect("a timer that fires a little early gives no second look at the deadline", () =>
+    Effect.gen(function*() {
+      const at = yield* waitOn((test) => ({
+        sleep: (duration) => test.sleep(Duration.subtract(duration, Duration.millis(1)))
+      }))
+      assert.deepStrictEqual(at, [0, 39_999, 59_999])
     }))
 })
 
