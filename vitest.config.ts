@@ -10,5 +10,5 @@ export default defineConfig({
       { find: /^effect-lro\/(gemini|testing|node)$/, replacement: src("$1/index.ts") }
     ]
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 20_000 }
+  test: { include: ["test/**/*.test.ts"], testTimeout: 20_000, silent: "passed-only" }
 })

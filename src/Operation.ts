@@ -290,8 +290,8 @@ export const getProgress = <A, M>(operation: Operation<A, M>): Option.Option<num
  * import { Operation } from "effect-lro"
  * import { Result } from "effect"
  *
- * Operation.fromJson({ name: "operations/a", done: true, response: { uri: "cat.mp4" } })
- * // => Result.succeed(Operation.succeeded("operations/a", { uri: "cat.mp4" }))
+ * const video = Operation.fromJson({ name: "operations/a", done: true, response: { uri: "cat.mp4" } })
+ * video // => Result.succeed(Operation.succeeded("operations/a", { uri: "cat.mp4" }))
  * Operation.fromJson({ error: { code: 503 } }) // => Result.fail("neither a name nor done")
  * ```
  *

@@ -138,7 +138,8 @@ export interface ListAllOptions extends ListOptions {
  * **Details**
  *
  * A server that repeats a page token would keep a client for ever: the stream fails with `InvalidResponse` then, and
- * after `maxPages` pages, when all that came before was given out.
+ * after `maxPages` pages, when all that came before was given out. Where a service says that it did not reach a part of
+ * the collection, the stream goes on and a warning is logged; {@link list} tells which part.
  *
  * **Example** (The failed batches)
  *
@@ -169,6 +170,9 @@ export const listAll = (options: ListAllOptions = {}): Stream.Stream<Operation, 
         if (pageToken !== undefined) tokens.add(pageToken)
         pages++
         const page = yield* list({ ...options, pageToken })
+        if (page.unreachable.length > 0) {
+          yield* Effect.logWarning(`the list is partial: the service did not reach ${page.unreachable.join(", ")}`)
+        }
         return [page.operations, Option.fromUndefinedOr(page.nextPageToken)] as const
       })
     )

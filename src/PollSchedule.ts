@@ -17,7 +17,7 @@ import type { HttpError, TransportError } from "./OperationsError.ts"
  * ```ts
  * import { PollSchedule, Operations } from "effect-lro"
  *
- * const program = Operations.settle("models/veo-3.0/operations/a", { schedule: PollSchedule.fixed("10 seconds") })
+ * const program = Operations.settle("operations/a", { schedule: PollSchedule.fixed("10 seconds") })
  * ```
  *
  * @category constructors

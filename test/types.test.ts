@@ -1,7 +1,6 @@
 /** What the compiler infers is API: checked by `npm run check`, which fails where one of these does not hold. */
 import { assert, expectTypeOf, it } from "@effect/vitest"
-import { Context, type Effect, Layer, Schedule, Schema, type Stream } from "effect"
-import type { Config } from "effect"
+import { type Config, Context, type Effect, Layer, Schedule, Schema, type Stream } from "effect"
 import {
   type Endpoint,
   type Operation,

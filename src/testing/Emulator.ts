@@ -143,7 +143,8 @@ export const layer = (options: {
 
       const stateOf = (name: string, { cancelled, startedAt, story }: Entry) =>
         Effect.map(Clock.currentTimeMillis, (now): Operation.Operation => {
-          const share = Math.min(1, (now - startedAt) / Duration.toMillis(story.duration))
+          const duration = Duration.toMillis(story.duration)
+          const share = duration > 0 ? Math.min(1, (now - startedAt) / duration) : 1
           const metadata = story.metadata?.(share)
           if (cancelled) {
             return Operation.failed(name, RpcStatus.make("CANCELLED", "The operation was cancelled."), metadata)

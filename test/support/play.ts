@@ -18,7 +18,7 @@ export const play = Effect.fnUntraced(function*<A, E>(
     yield* TestClock.adjust("30 days")
     const exit = yield* Fiber.join(fiber)
     const recorded = yield* TestOperations.TestOperations.use((_) => _.calls)
-    const calls = recorded.map((call) => ({ ...call, at: call.at - start }))
+    const calls = recorded.map(({ at, name, verb }) => ({ verb, name, at: at - start }))
     return { exit, calls, at: calls.map((call) => call.at) }
   }).pipe(Effect.provide(TestOperations.layer(scripts, options)))
 })

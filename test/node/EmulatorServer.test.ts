@@ -1,0 +1,67 @@
+/** The library over real sockets: every verb, with each HTTP client that a user on Node would pick. */
+import { NodeHttpClient } from "@effect/platform-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Redacted, Schema, Stream } from "effect"
+import { Operation, Operations, OperationType } from "effect-lro"
+import { Gemini } from "effect-lro/gemini"
+import { EmulatorServer } from "effect-lro/node"
+import { Emulator } from "effect-lro/testing"
+import { FetchHttpClient, HttpClientRequest } from "effect/http"
+
+const Server = EmulatorServer.layer().pipe(
+  Layer.provideMerge(Emulator.layer({
+    video: Emulator.video({ duration: "300 millis" }),
+    operations: {
+      "batches/slow": { duration: "1 hour" },
+      "batches/(odd) name:1": { duration: 0, response: { "@type": "t" } }
+    }
+  }))
+)
+
+const overHttp = (client: typeof FetchHttpClient.layer) =>
+  Layer.unwrap(
+    Effect.map(EmulatorServer.baseUrl, (baseUrl) => Gemini.layer({ apiKey: Redacted.make("test-key"), baseUrl }))
+  ).pipe(Layer.provideMerge(Server), Layer.provide(client))
+
+describe.each([
+  ["fetch", FetchHttpClient.layer],
+  ["undici", NodeHttpClient.layerUndici],
+  ["node:http", NodeHttpClient.layerNodeHttp]
+])("over %s", (_, client) => {
+  it.live("a video is started, waited for and seen; each verb is answered", () =>
+    Effect.gen(function*() {
+      const percents: Array<unknown> = []
+      const type = OperationType.make({ kind: "video", response: Schema.JsonObject })
+      const request = HttpClientRequest.post("/models/veo-3.0:predictLongRunning").pipe(
+        HttpClientRequest.bodyJsonUnsafe({ instances: [] })
+      )
+      const video = yield* Operations.start(type, request)
+      const done = yield* Operations.waitWithBackoff(video, {
+        initialDelay: "20 millis",
+        onProgress: (operation) => Effect.sync(() => percents.push(Operation.getProgress(operation)))
+      })
+      assert.property(done.response, "generateVideoResponse")
+      assert.isAbove(percents.length, 2)
+
+      assert.isTrue(Operation.isSucceeded(yield* Operations.get("batches/(odd) name:1")))
+      assert.strictEqual((yield* Stream.runCollect(Operations.listAll({ parent: "batches", pageSize: 1 }))).length, 2)
+      const cancelled = yield* Effect.flip(
+        Operations.cancel("batches/slow").pipe(Effect.andThen(Operations.wait("batches/slow")))
+      )
+      assert.isTrue(cancelled._tag === "OperationFailed" && cancelled.isCancelled)
+      yield* Operations.delete("batches/slow")
+      const gone = yield* Effect.flip(Operations.get("batches/slow"))
+      assert.isTrue(gone._tag === "HttpError" && gone.isNotFound)
+    }).pipe(Effect.provide(overHttp(client))))
+
+  it.live("a server that is gone is a transport failure", () =>
+    Effect.gen(function*() {
+      const baseUrl = yield* EmulatorServer.baseUrl.pipe(Effect.provide(Server))
+      const error = yield* Effect.flip(Operations.get("batches/a")).pipe(
+        Effect.provide(Gemini.layer({ apiKey: Redacted.make("test-key"), baseUrl }).pipe(Layer.provide(client)))
+      )
+      assert.strictEqual(error._tag, "TransportError")
+      if (error._tag !== "TransportError") return
+      assert.deepStrictEqual([error.kind, error.code], ["Connection", "ECONNREFUSED"])
+    }))
+})
