@@ -6,8 +6,8 @@ import { FetchHttpClient } from "effect/http"
 
 const ServerLive = EmulatorServer.layer().pipe(
   Layer.provide(Emulator.layer({
-    video: Emulator.video({ duration: "5 seconds" }),
-    tuning: Emulator.tuning({ duration: "6 seconds" })
+    duration: "6 seconds",
+    video: Emulator.videoWithProgress("5 seconds")
   }))
 )
 

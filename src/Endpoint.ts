@@ -34,8 +34,9 @@ export type AuthHeaders = Readonly<Record<string, Redacted.Redacted>>
  *
  * **Details**
  *
- * `baseUrl` is where the paths of `request` begin. `startPath` comes before the path of a call that starts an operation,
- * such as `/v1beta`. `auth` is asked before every request. `request` gives the request for a verb and a name, with a
+ * `baseUrl` is where the paths of `request` begin. `startPath` puts the version of the API
+ * before the path of a call that starts an operation. `headers` go with every request and are no secret; `auth` is asked
+ * before every request. `request` gives the request for a verb and a name, with a
  * path that begins with a slash; for `list` the name is that of the parent collection, `""` being the root, and for
  * `wait` the timeout is how long the server is asked to wait.
  *
@@ -44,7 +45,8 @@ export type AuthHeaders = Readonly<Record<string, Redacted.Redacted>>
  */
 export interface Endpoint {
   readonly baseUrl: string
-  readonly startPath: string
+  readonly startPath: (path: string) => string
+  readonly headers: Readonly<Record<string, string>>
   readonly auth: Effect.Effect<AuthHeaders, AuthError>
   readonly request: (
     verb: Verb,
@@ -94,14 +96,14 @@ export interface MakeOptions {
  */
 export const make = (options: MakeOptions): Endpoint => {
   const verbs = new Set(options.verbs ?? ["get", "list", "cancel", "delete"])
-  const headers = options.headers ?? {}
   return {
     baseUrl: checkBaseUrl(options.baseUrl),
-    startPath: "",
+    startPath: (path) => path,
+    headers: options.headers ?? {},
     auth: options.auth ?? Effect.succeed({}),
     request: (verb, name, timeout) =>
       verbs.has(verb)
-        ? Result.map(standardRequest(verb, name, timeout), HttpClientRequest.setHeaders(headers))
+        ? standardRequest(verb, name, timeout)
         : unsupported(verb, name)
   }
 }
@@ -162,7 +164,7 @@ export const unsupported = (verb: Verb, operationName: string): Result.Result<ne
 export const checkBaseUrl = (baseUrl: string): string => {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
   const plain = url !== undefined && (url.protocol === "https:" || url.protocol === "http:") &&
-    url.username === "" && url.password === "" && url.search === "" && url.hash === ""
+    url.username === "" && url.password === "" && !/[?#\s\\]/.test(baseUrl)
   Check.require("baseUrl", "an http or https URL without query, fragment or credentials", plain, url?.origin)
   return baseUrl.replace(/\/+$/, "")
 }

@@ -50,7 +50,9 @@ export const fromJson = (json: unknown): Result.Result<OperationPage, string> =>
   if (typeof (nextPageToken ?? "") !== "string") return Result.fail("a nextPageToken that is not a string")
   return Result.map(
     Result.all(
-      (operations ?? []).map((row) => Operation.fromJson(Predicate.isObject(row) ? { name: "", ...row } : row))
+      (operations ?? []).map((row) =>
+        Operation.fromJson(Predicate.isObject(row) ? { ...row, name: row["name"] ?? "" } : row)
+      )
     ),
     (operations) => ({
       operations,

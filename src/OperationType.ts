@@ -96,7 +96,7 @@ export const ref = <A, M>(type: OperationType<A, M>, name: string): OperationRef
 
 /**
  * An operation that knows its type, and so is a reference to itself. The type is not enumerable: it does not appear in
- * JSON or in a comparison, and a copy by spreading has lost it.
+ * JSON, and a copy by spreading has lost it.
  *
  * @category models
  * @since 0.1.0
@@ -104,15 +104,16 @@ export const ref = <A, M>(type: OperationType<A, M>, name: string): OperationRef
 export type TypedOperation<A = unknown, M = unknown> = Operation<A, M> & OperationRef<A, M>
 
 /**
- * The cast says what the line before it did.
+ * A copy that carries its type. The cast says what `defineProperty` did.
  *
  * @internal
  */
 export const carry = <A, M>(type: OperationType<A, M>, operation: Operation<A, M>): TypedOperation<A, M> =>
-  Object.defineProperty(operation, "type", { value: type }) as TypedOperation<A, M>
+  Object.defineProperty({ ...operation }, "type", { value: type }) as TypedOperation<A, M>
 
 /**
- * What a user may name an operation by.
+ * What a user may name an operation by. Only a reference tells a type: by its name alone, or as an operation that carries
+ * none, its response and metadata are unknown.
  *
  * @category models
  * @since 0.1.0
@@ -123,7 +124,8 @@ export type Target<A = unknown, M = unknown> = string | OperationRef<A, M> | Ope
 export const nameOf = (target: Target): string => typeof target === "string" ? target : target.name
 
 /**
- * The type that a target carries. One that carries none is of unknown type, and `A` and `M` are `unknown` then.
+ * The type that a target carries. One that carries none is of unknown type; the signatures of the functions that users
+ * call see to it that `A` and `M` are `unknown` then.
  *
  * @internal
  */

@@ -60,8 +60,7 @@ export const start = Effect.fn("Operations.start")(
     request: HttpClientRequest.HttpClientRequest
   ): Effect.fn.Return<OperationType.TypedOperation<A, M>, SendError, OperationsClient> {
     const operation = yield* (yield* OperationsClient).send(request)
-    const decoded = yield* decoderOf(type)({ verb: "start", operationName: operation.name }, operation)
-    return OperationType.carry(type, decoded)
+    return yield* decoderOf(type)({ verb: "start", operationName: operation.name }, operation)
   }
 )
 
@@ -85,10 +84,13 @@ export const start = Effect.fn("Operations.start")(
  * @category calls
  * @since 0.1.0
  */
-export const get = Effect.fn("Operations.get")(
-  function*<A = unknown, M = unknown>(
-    target: OperationType.Target<A, M>
-  ): Effect.fn.Return<Operation<A, M>, CallError, OperationsClient> {
+export const get: {
+  <A, M>(
+    target: OperationType.OperationRef<A, M>
+  ): Effect.Effect<OperationType.TypedOperation<A, M>, CallError, OperationsClient>
+  (target: OperationType.Target): Effect.Effect<Operation, CallError, OperationsClient>
+} = Effect.fn("Operations.get")(
+  function*<A, M>(target: OperationType.Target<A, M>) {
     const name = OperationType.nameOf(target)
     const operation = yield* (yield* OperationsClient).get(name)
     return yield* decoderOf(OperationType.typeOf(target))({ verb: "get", operationName: name }, operation)

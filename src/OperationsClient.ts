@@ -21,12 +21,15 @@ import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import type { Endpoint, Verb } from "./Endpoint.ts"
+import type { AuthHeaders, Endpoint, Verb } from "./Endpoint.ts"
 import * as Check from "./internal/check.ts"
+import * as Mask from "./internal/mask.ts"
 import * as Transport from "./internal/transport.ts"
 import * as Operation from "./Operation.ts"
+import * as OperationName from "./OperationName.ts"
 import * as OperationPage from "./OperationPage.ts"
-import { type CallError, InvalidResponse, type SendError, TransportError } from "./OperationsError.ts"
+import { AuthError, type CallError, InvalidResponse, type SendError, TransportError } from "./OperationsError.ts"
+import type { OperationType } from "./OperationType.ts"
 
 /**
  * Which page of which collection.
@@ -86,6 +89,8 @@ export interface Poll {
   readonly since: bigint
   /** When the wait ends, on the monotonic clock in nanoseconds; `undefined` is never. */
   readonly deadline: bigint | undefined
+  /** What is waited for. */
+  readonly type: OperationType
 }
 
 /**
@@ -133,62 +138,71 @@ export const make = Effect.fnUntraced(function*(
     permits: Check.positiveInt("maxInFlight", options.maxInFlight ?? 64)
   })
 
-  /** One whole exchange: credential, request, and the answer to the end of its body. */
+  const timedOut = (call: Transport.Call, detail: string) =>
+    Effect.fail(new TransportError({ ...call, kind: "Timeout", detail }))
+
+  const auth = Effect.timeoutOrElse(endpoint.auth, {
+    duration: requestTimeout,
+    orElse: () => Effect.fail(new AuthError({ cause: `no credential within ${Duration.format(requestTimeout)}` }))
+  })
+
+  /** One whole exchange: the request, and the answer to the end of its body. */
   const exchange = Effect.fnUntraced(function*(
     call: Transport.Call,
-    request: HttpClientRequest.HttpClientRequest
+    request: HttpClientRequest.HttpClientRequest,
+    credential: AuthHeaders
   ) {
-    const auth = yield* endpoint.auth
-    const mask = Transport.maskOf(Object.values(auth).map(Redacted.value))
+    const secrets = Record.map(credential, Redacted.value)
+    const mask = Mask.make(Object.values(secrets))
     const answer = yield* request.pipe(
       HttpClientRequest.prependUrl(endpoint.baseUrl),
       HttpClientRequest.acceptJson,
-      HttpClientRequest.setHeaders(Record.map(auth, Redacted.value)),
+      HttpClientRequest.setHeaders(endpoint.headers),
+      HttpClientRequest.setHeaders(secrets),
       http.execute,
+      // A client that was told to fail outside of 2xx has the answer in its error.
+      Effect.catchIf(Transport.isStatusError, ({ reason }) => Effect.succeed(reason.response)),
       Effect.flatMap((response) => Transport.readAnswer(response, maxBodyBytes)),
       Effect.mapError(Transport.fromHttpClientError(call, mask)),
       // fetch would follow a redirect, and take the key to whatever host it names.
       Effect.provideService(FetchHttpClient.RequestInit, { ...requestInit, redirect: "manual" }),
-      Effect.updateService(Headers.CurrentRedactedNames, (names) => [...names, ...Object.keys(auth)])
+      Effect.updateService(Headers.CurrentRedactedNames, (names) => [...names, ...Object.keys(credential)])
     )
-    if (answer.status >= 200 && answer.status < 300) return answer
+    if (answer.status >= 200 && answer.status < 300) return { ...answer, mask }
     return yield* Transport.toHttpError(call, answer, mask, yield* Clock.currentTimeMillis)
   })
-
-  const timedOut = (call: Transport.Call, detail: string) =>
-    Effect.fail(new TransportError({ ...call, kind: "Timeout", detail }))
 
   /**
    * Waits for a turn, at most until the wait that this look is part of ends. The turn is taken and given back in one
    * fiber, so that none is lost where the two races meet.
    */
-  const inTurn = <A, E, R>(call: Transport.Call, effect: Effect.Effect<A, E, R>) =>
-    Effect.gen(function*() {
-      const first = yield* turns.withPermitsIfAvailable(1)(effect)
-      if (Option.isSome(first)) return first.value
-      const deadline = (yield* CurrentPoll)?.deadline
-      if (deadline === undefined) return yield* turns.withPermit("")(effect)
-      const left = deadline - (yield* Clock.monotonicTimeNanos)
-      let started = false
-      return yield* Effect.raceFirst(
-        turns.withPermit("")(Effect.suspend(() => {
-          started = true
-          return effect
-        })),
-        Effect.andThen(
-          Effect.sleep(Duration.nanos(left > 0n ? left : 0n)),
-          Effect.suspend(() => started ? Effect.never : timedOut(call, "no turn before the wait's deadline"))
-        )
+  const inTurn = Effect.fnUntraced(function*<A, E, R>(call: Transport.Call, effect: Effect.Effect<A, E, R>) {
+    const first = yield* turns.withPermitsIfAvailable(1)(effect)
+    if (Option.isSome(first)) return first.value
+    const deadline = (yield* CurrentPoll)?.deadline
+    if (deadline === undefined) return yield* turns.withPermit("")(effect)
+    const left = deadline - (yield* Clock.monotonicTimeNanos)
+    let started = false
+    return yield* Effect.raceFirst(
+      turns.withPermit("")(Effect.suspend(() => {
+        started = true
+        return effect
+      })),
+      Effect.andThen(
+        Effect.sleep(Duration.nanos(left > 0n ? left : 0n)),
+        Effect.suspend(() => started ? Effect.never : timedOut(call, "no turn before the wait's deadline"))
       )
-    })
+    )
+  })
 
   const perform = (call: Transport.Call, request: HttpClientRequest.HttpClientRequest, timeout = requestTimeout) =>
     inTurn(
       call,
-      Effect.timeoutOrElse(exchange(call, request), {
-        duration: timeout,
-        orElse: () => timedOut(call, `no whole answer within ${Duration.format(timeout)}`)
-      })
+      Effect.flatMap(auth, (credential) =>
+        Effect.timeoutOrElse(exchange(call, request, credential), {
+          duration: timeout,
+          orElse: () => timedOut(call, `no whole answer within ${Duration.format(timeout)}`)
+        }))
     )
 
   const request = (verb: Verb, name: string, timeout?: Duration.Duration) =>
@@ -207,20 +221,22 @@ export const make = Effect.fnUntraced(function*(
       )
     )
 
-  const operation = (call: Transport.Call, answer: Transport.Answer) =>
-    Effect.map(
-      decode(call, "NotOperation", answer, Operation.fromJson),
+  const operation = (call: Transport.Call, answer: Transport.Answer & { readonly mask: Mask.Mask }) =>
+    Effect.map(decode(call, "NotOperation", answer, Operation.fromJson), (operation) => {
+      const masked = operation._tag === "Failed"
+        ? { ...operation, error: answer.mask.json(operation.error) }
+        : operation
       // Some services leave the name out of their answer; it is the one that was asked for.
-      (operation) =>
-        operation.name === "" && call.verb !== "start" ? { ...operation, name: call.operationName } : operation
-    )
+      if (masked.name !== "" || call.verb === "start") return masked
+      return { ...masked, name: Result.getOrElse(OperationName.parse(call.operationName), () => call.operationName) }
+    })
 
   return {
     send: Effect.fnUntraced(function*(request) {
       const path = request.url
-      Check.require("the path of a start", "one that begins with a single slash", /^\/(?!\/)/.test(path), path)
+      Check.require("the path of a start", "one that stays below the API", Transport.isPath(path), path)
       const call: Transport.Call = { verb: "start", operationName: path }
-      const answer = yield* perform(call, HttpClientRequest.prependUrl(request, endpoint.startPath))
+      const answer = yield* perform(call, HttpClientRequest.updateUrl(request, endpoint.startPath))
       return yield* operation(call, answer)
     }),
     get: Effect.fnUntraced(function*(name) {
@@ -253,7 +269,7 @@ export const make = Effect.fnUntraced(function*(
  *
  * Redirects are never followed. At most 64 requests are under way at once; a look waits for its turn no longer than its
  * wait lasts, and the time of a request starts with its turn. The credential is asked for before each request, travels
- * in its header only, is redacted in spans and logs, and is masked where a server echoes it.
+ * in its header only, is redacted in spans and logs, and is masked where a server echoes it in an error.
  *
  * **Example** (An API on this machine)
  *

@@ -9,14 +9,16 @@
  * | `InvalidName` | the name was refused before anything was sent |
  * | `Unsupported` | this API has no such verb for this name |
  * | `AuthError` | no credential could be had |
- * | `Timeout` | the time of a wait is over; the operation still runs |
+ * | `Timeout` | the time of a wait is over; the operation was not stopped |
  * | `OperationFailed` | the operation itself ended in an error |
  *
- * They hold data only, never a request or a header, so that they can be logged and sent as they are.
+ * They hold data, never a request or a header, so that they can be logged and sent as they are. Only the `cause` of an
+ * `AuthError` is what the caller's own `auth` failed with.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Operation from "./Operation.ts"
 import * as RpcStatus from "./RpcStatus.ts"
@@ -130,7 +132,7 @@ export class TransportError extends Schema.TaggedError<TransportError>("effect-l
  * **Details**
  *
  * `kind` is `NotJson`, `NotOperation`, `NotPage`, `TooLarge` (over 16 MiB, unless set otherwise), `TooDeep` (JSON nested
- * beyond what protobuf allows), `Metadata` or `Response` (the typed decoding of one failed), `RepeatedToken` or
+ * deeper than 200 levels; protobuf allows 100), `Metadata` or `Response` (the typed decoding of one failed), `RepeatedToken` or
  * `TooManyPages` (a list that does not end). `detail` says what was seen.
  *
  * @category errors
@@ -201,7 +203,7 @@ export class AuthError extends Schema.TaggedError<AuthError>("effect-lro/AuthErr
 }
 
 /**
- * The time of a wait is over. The operation was not stopped: it still runs at the server, and a later wait on the same
+ * The time of a wait is over. The operation was not stopped: it may still run at the server, and a later wait on the same
  * name goes on.
  *
  * **Details**
@@ -222,9 +224,10 @@ export class Timeout extends Schema.TaggedError<Timeout>("effect-lro/Timeout")("
   lastError: Schema.optional(Schema.Union([HttpError, TransportError]))
 }) {
   override get message(): string {
+    const elapsed = Duration.format(Duration.millis(Math.round(Duration.toMillis(this.elapsed))))
     const last = this.lastError === undefined ? "" : `; the last look failed: ${this.lastError.message}`
-    return `${this.operationName} was not seen done within ${Duration.format(this.elapsed)} and ${this.polls} polls` +
-      ` (${this.kind}); it still runs at the server${last}`
+    return `${this.operationName} was not seen done in ${elapsed} (${this.kind}, polls: ${this.polls});` +
+      ` it was not stopped${last}`
   }
 }
 
@@ -258,12 +261,16 @@ export class OperationFailed
   }
 
   /**
-   * Whether the operation was cancelled (`google/longrunning/operations.proto`: code 1).
+   * Whether the operation was cancelled: code 1 (`google/longrunning/operations.proto`), or a state in the metadata that
+   * says so, as Gemini's batches have it beside code 13.
    *
    * @since 0.1.0
    */
   get isCancelled(): boolean {
-    return this.code === "CANCELLED"
+    const { metadata } = this.operation
+    return this.code === "CANCELLED" ||
+      (Predicate.hasProperty(metadata, "state") && Predicate.isString(metadata.state) &&
+        metadata.state.endsWith("_CANCELLED"))
   }
 
   override get message(): string {
@@ -287,3 +294,19 @@ export type SendError = AuthError | HttpError | InvalidResponse | TransportError
  * @since 0.1.0
  */
 export type CallError = SendError | InvalidName | Unsupported
+
+/**
+ * What can go wrong in a wait that takes either end for a result, beside what the caller brings.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type SettleError = CallError | Timeout
+
+/**
+ * What can go wrong in a wait for success, beside what the caller brings.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type WaitError = SettleError | OperationFailed

@@ -33,9 +33,9 @@ export const fixed = (interval: Duration.Input): Schedule.Schedule<number> =>
  * @since 0.1.0
  */
 export interface BackoffOptions {
-  /** The first delay. Default: 1 second. */
+  /** The first delay. Default: 1 second, or `maxDelay` where that is less. */
   readonly initialDelay?: Duration.Input | undefined
-  /** No delay is longer. Default: 30 seconds. */
+  /** No delay is longer. Default: 30 seconds, or `initialDelay` where that is more. */
   readonly maxDelay?: Duration.Input | undefined
   /** What each delay is multiplied with to give the next, 1 or above. Default: 2. */
   readonly multiplier?: number | undefined
@@ -48,9 +48,17 @@ export interface BackoffOptions {
  * @category constructors
  * @since 0.1.0
  */
-export const backoff = (options: BackoffOptions = {}): Schedule.Schedule<unknown> => {
-  const initialDelay = Check.positiveDuration("initialDelay", options.initialDelay ?? "1 second")
-  const maxDelay = Check.positiveDuration("maxDelay", options.maxDelay ?? "30 seconds")
+export const backoff = (options: BackoffOptions = {}): Schedule.Schedule<unknown> =>
+  bounded(options, Duration.seconds(1))
+
+/** Where only one of the two delays is given, the default of the other gives way. */
+const bounded = (options: BackoffOptions, first: Duration.Duration): Schedule.Schedule<unknown> => {
+  const given = (option: "initialDelay" | "maxDelay") => {
+    const input = options[option]
+    return input === undefined ? undefined : Check.positiveDuration(option, input)
+  }
+  const initialDelay = given("initialDelay") ?? Duration.min(first, given("maxDelay") ?? first)
+  const maxDelay = given("maxDelay") ?? Duration.max(initialDelay, Duration.seconds(30))
   const multiplier = Check.atLeast("multiplier", 1, options.multiplier ?? 2)
   const ordered = Duration.isLessThanOrEqualTo(initialDelay, maxDelay)
   Check.require("initialDelay", "at most maxDelay", ordered, Duration.format(initialDelay))
@@ -88,10 +96,7 @@ export const retryTransient = (
   options: RetryOptions = {}
 ): Schedule.Schedule<unknown, HttpError | TransportError> => {
   const maxFailures = Check.positiveInt("maxFailures", options.maxFailures ?? 10)
-  return backoff({
-    initialDelay: options.initialDelay ?? "500 millis",
-    maxDelay: options.maxDelay ?? "30 seconds"
-  }).pipe(
+  return bounded({ initialDelay: options.initialDelay, maxDelay: options.maxDelay }, Duration.millis(500)).pipe(
     Schedule.jittered,
     Schedule.setInputType<HttpError | TransportError>(),
     Schedule.while(({ input }) => input.isTransient),

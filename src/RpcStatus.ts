@@ -102,8 +102,8 @@ export const make = (code: CanonicalCode, message: string, details: ReadonlyArra
  * @since 0.1.0
  */
 export const canonicalCode = (status: RpcStatus): CanonicalCode => {
-  if (status.code >= 100) return fromHttp(status.code)
-  return status.code === 0 ? "UNKNOWN" : codes[status.code] ?? "UNKNOWN"
+  const code = status.code >= 100 ? fromHttp(status.code) : codes[status.code] ?? "UNKNOWN"
+  return code === "OK" ? "UNKNOWN" : code
 }
 
 // google/rpc/code.proto names an HTTP status for each code; the way back is not unique, AIP-193 and Google's own
@@ -174,12 +174,19 @@ export const toHttp = (code: CanonicalCode): number => codeToHttp[code]
 export const fromJson = (json: unknown): Option.Option<RpcStatus> => {
   if (!Predicate.isObject(json)) return Option.none()
   const { code, details, message } = json
-  const number = typeof code === "string" ? Number(code) : code
   return Option.some({
-    code: typeof number === "number" && Number.isSafeInteger(number) ? number : 0,
+    code: toNumber(code),
     message: typeof message === "string" ? message : "",
     details: Array.isArray(details) ? details : []
   })
+}
+
+/** No code is 0; a code that cannot be read still says that something failed. */
+const toNumber = (code: unknown): number => {
+  if (code === undefined || code === null) return 0
+  const named = codes.findIndex((name) => name === code)
+  const number = named >= 0 ? named : typeof code === "string" && code.trim() !== "" ? Number(code) : code
+  return typeof number === "number" && Number.isSafeInteger(number) ? number : codes.indexOf("UNKNOWN")
 }
 
 /**

@@ -24,12 +24,16 @@ export interface CommonOptions<A, M, E2, R2, E3, R3> {
   readonly onProgress?: ((operation: Operation<A, M>) => Effect.Effect<unknown, E2, R2>) | undefined
   /**
    * Which failed looks the wait survives, permanent ones among them if the schedule says so. It is started anew after
-   * each good look, so a limit on it counts failures in a row. Default: `PollSchedule.retryTransient()`.
+   * each good look, so a limit on it counts failures in a row. What a server asks to wait still raises its delays, and the
+   * deadline cuts them. Default: `PollSchedule.retryTransient()`.
    */
   readonly retry?: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> | undefined
   /** The first look waits a random part of this, so that waits that start together do not look together. Default: none. */
   readonly initialSpread?: Duration.Input | undefined
-  /** No two looks are closer, whatever a schedule says. Default: 10 milliseconds. */
+  /**
+   * No two looks are closer, whatever a schedule says, but for the last one, which is at the deadline. Default: 10
+   * milliseconds.
+   */
   readonly minDelay?: Duration.Input | undefined
   /** How long after the start of the wait a 404 is taken for "not yet". Default: none. */
   readonly notFoundGrace?: Duration.Input | undefined

@@ -12,8 +12,8 @@ import * as Stream from "effect/Stream"
 import * as Loop from "./internal/loop.ts"
 import type { Failed, Operation, Succeeded } from "./Operation.ts"
 import type { OperationsClient } from "./OperationsClient.ts"
-import type { CallError, OperationFailed, Timeout } from "./OperationsError.ts"
-import type { Target } from "./OperationType.ts"
+import type { SettleError, WaitError } from "./OperationsError.ts"
+import type { OperationRef, Target } from "./OperationType.ts"
 import * as PollSchedule from "./PollSchedule.ts"
 import type * as WaitOptions from "./WaitOptions.ts"
 
@@ -48,24 +48,20 @@ import type * as WaitOptions from "./WaitOptions.ts"
  * @category waiting
  * @since 0.1.0
  */
-export const settle = Effect.fn("Operations.settle")(
-  function*<
-    A = unknown,
-    M = unknown,
-    E1 = never,
-    R1 = never,
-    E2 = never,
-    R2 = never,
-    E3 = never,
-    R3 = never
-  >(
+export const settle: {
+  <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: OperationRef<A, M>,
+    options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
+  ): Effect.Effect<Succeeded<A, M> | Failed<M>, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: Target,
+    options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
+  ): Effect.Effect<Succeeded | Failed, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+} = Effect.fn("Operations.settle")(
+  function*<A, M, E1, R1, E2, R2, E3, R3>(
     target: Target<A, M>,
     options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ): Effect.fn.Return<
-    Succeeded<A, M> | Failed<M>,
-    CallError | Timeout | E1 | E2 | E3,
-    OperationsClient | R1 | R2 | R3
-  > {
+  ) {
     const loop = yield* Loop.make(target, options)
     return yield* loop.settle
   }
@@ -100,24 +96,20 @@ export const settle = Effect.fn("Operations.settle")(
  * @category waiting
  * @since 0.1.0
  */
-export const wait = Effect.fn("Operations.wait")(
-  function*<
-    A = unknown,
-    M = unknown,
-    E1 = never,
-    R1 = never,
-    E2 = never,
-    R2 = never,
-    E3 = never,
-    R3 = never
-  >(
+export const wait: {
+  <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: OperationRef<A, M>,
+    options?: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3>
+  ): Effect.Effect<Succeeded<A, M>, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: Target,
+    options?: WaitOptions.WaitOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
+  ): Effect.Effect<Succeeded, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+} = Effect.fn("Operations.wait")(
+  function*<A, M, E1, R1, E2, R2, E3, R3>(
     target: Target<A, M>,
     options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ): Effect.fn.Return<
-    Succeeded<A, M>,
-    CallError | OperationFailed | Timeout | E1 | E2 | E3,
-    OperationsClient | R1 | R2 | R3
-  > {
+  ) {
     const { pollInterval, ...rest } = options
     const schedule = pollInterval === undefined ? undefined : { schedule: PollSchedule.fixed(pollInterval) }
     const loop = yield* Loop.make(target, { ...rest, ...schedule })
@@ -149,15 +141,20 @@ export const wait = Effect.fn("Operations.wait")(
  * @category waiting
  * @since 0.1.0
  */
-export const waitWithBackoff = Effect.fn("Operations.waitWithBackoff")(
-  function*<A = unknown, M = unknown, E2 = never, R2 = never, E3 = never, R3 = never>(
+export const waitWithBackoff: {
+  <A, M, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: OperationRef<A, M>,
+    options?: WaitOptions.BackoffOptions<A, M, E2, R2, E3, R3>
+  ): Effect.Effect<Succeeded<A, M>, WaitError | E2 | E3, OperationsClient | R2 | R3>
+  <E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: Target,
+    options?: WaitOptions.BackoffOptions<unknown, unknown, E2, R2, E3, R3>
+  ): Effect.Effect<Succeeded, WaitError | E2 | E3, OperationsClient | R2 | R3>
+} = Effect.fn("Operations.waitWithBackoff")(
+  function*<A, M, E2, R2, E3, R3>(
     target: Target<A, M>,
     options: WaitOptions.BackoffOptions<A, M, E2, R2, E3, R3> = {}
-  ): Effect.fn.Return<
-    Succeeded<A, M>,
-    CallError | OperationFailed | Timeout | E2 | E3,
-    OperationsClient | R2 | R3
-  > {
+  ) {
     const loop = yield* Loop.make(target, { ...options, schedule: PollSchedule.backoff(options) })
     return yield* loop.succeed
   }
@@ -188,20 +185,19 @@ export const waitWithBackoff = Effect.fn("Operations.waitWithBackoff")(
  * @category waiting
  * @since 0.1.0
  */
-export const watch = <
-  A = unknown,
-  M = unknown,
-  E1 = never,
-  R1 = never,
-  E2 = never,
-  R2 = never,
-  E3 = never,
-  R3 = never
->(
+export const watch: {
+  <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: OperationRef<A, M>,
+    options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
+  ): Stream.Stream<Operation<A, M>, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: Target,
+    options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
+  ): Stream.Stream<Operation, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+} = <A, M, E1, R1, E2, R2, E3, R3>(
   target: Target<A, M>,
   options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-): Stream.Stream<Operation<A, M>, CallError | Timeout | E1 | E2 | E3, OperationsClient | R1 | R2 | R3> =>
-  Stream.unwrap(Effect.map(Loop.make(target, options), (loop) => loop.watch))
+) => Stream.unwrap(Effect.map(Loop.make(target, options), (loop) => loop.watch))
 
 /**
  * Asks the server to stop the operation, then waits for how it truly ended: cancelled, or succeeded after all.
@@ -214,24 +210,20 @@ export const watch = <
  * @category waiting
  * @since 0.1.0
  */
-export const cancelAndSettle = Effect.fn("Operations.cancelAndSettle")(
-  function*<
-    A = unknown,
-    M = unknown,
-    E1 = never,
-    R1 = never,
-    E2 = never,
-    R2 = never,
-    E3 = never,
-    R3 = never
-  >(
+export const cancelAndSettle: {
+  <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: OperationRef<A, M>,
+    options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
+  ): Effect.Effect<Succeeded<A, M> | Failed<M>, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    target: Target,
+    options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
+  ): Effect.Effect<Succeeded | Failed, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+} = Effect.fn("Operations.cancelAndSettle")(
+  function*<A, M, E1, R1, E2, R2, E3, R3>(
     target: Target<A, M>,
     options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ): Effect.fn.Return<
-    Succeeded<A, M> | Failed<M>,
-    CallError | Timeout | E1 | E2 | E3,
-    OperationsClient | R1 | R2 | R3
-  > {
+  ) {
     const loop = yield* Loop.make(target, options)
     yield* loop.cancel
     return yield* loop.settle

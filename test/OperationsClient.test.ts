@@ -11,6 +11,7 @@ import {
 } from "effect-lro"
 import { FetchHttpClient, Headers, HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
+import { inspect } from "node:util"
 import { clientOver, key, type Reply, scripted } from "./support/http.ts"
 
 const name = "operations/a"
@@ -137,7 +138,18 @@ describe("requests", () => {
 
   it.effect("the path of a start cannot leave the API", () =>
     Effect.gen(function*() {
-      for (const path of ["https://elsewhere.example/x", "//elsewhere.example/x", "models/x"]) {
+      for (
+        const path of [
+          "https://elsewhere.example/x",
+          "//elsewhere.example/x",
+          "models/x",
+          "/models/../../x:run",
+          "/models/%2E%2e/x",
+          "/models/..",
+          "/models\\..\\x",
+          "/models/x#y"
+        ]
+      ) {
         const start = Operations.start(OperationType.untyped, HttpClientRequest.post(path))
         const { exit, sent } = yield* call(start, [ok])
         assert.isTrue(Exit.isFailure(exit) && Cause.isIllegalArgumentError(Cause.squash(exit.cause)))
@@ -156,7 +168,7 @@ describe("answers", () => {
   it.effect("without a name has the name that was asked for; one of another name is as it says", () =>
     Effect.gen(function*() {
       const nameless = yield* call(Operations.get("abc"), [{ json: { done: true } }])
-      assert.strictEqual((yield* nameless.exit).name, "abc")
+      assert.strictEqual((yield* nameless.exit).name, "operations/abc")
       const other = yield* call(Operations.get(name), [{ json: { name: "operations/b" } }])
       assert.strictEqual((yield* other.exit).name, "operations/b")
     }))
@@ -301,6 +313,51 @@ describe("HTTP errors", () => {
 })
 
 describe("no whole answer", () => {
+  it.effect("the body of an error that hangs does not hide the status", () =>
+    Effect.gen(function*() {
+      const stream = new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(new TextEncoder().encode("{\"error\":"))
+      })
+      const { exit, sent } = yield* call(Effect.flip(Operations.wait(name)), [{ status: 401, stream }])
+      const error = yield* exit
+      assert.deepStrictEqual(error._tag === "HttpError" && [error.status, error.body], [401, "{\"error\":"])
+      assert.strictEqual(sent.length, 1)
+    }))
+
+  it.effect("a client that fails outside of 2xx is understood", () =>
+    Effect.gen(function*() {
+      const options = { transformClient: HttpClient.filterStatusOk }
+      const { exit } = yield* call(
+        Effect.flip(Operations.get(name)),
+        [{ status: 404, json: { error: { code: 404 } } }],
+        options
+      )
+      const error = yield* exit
+      assert.isTrue(error._tag === "HttpError" && error.isNotFound && error.rpc?.code === 5)
+    }))
+
+  it.effect("JSON that is nested too deep is no status: the error can be written", () =>
+    Effect.gen(function*() {
+      const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`
+      const error = yield* errorOf([{ status: 404, text: `{"error":{"code":404,"details":${deep}}}` }])
+      assert.isTrue(error._tag === "HttpError" && error.rpc === undefined)
+      assert.isBelow(JSON.stringify(error).length, 2000)
+    }))
+
+  it.effect("a credential that does not come is AuthError after the time of a request", () =>
+    Effect.gen(function*() {
+      const http = scripted(ok)
+      const layer = OperationsClient.layer(Endpoint.make({ baseUrl: "http://127.0.0.1:1", auth: Effect.never })).pipe(
+        Layer.provide(http.layer)
+      )
+      const fiber = yield* Effect.forkChild(Effect.flip(Operations.wait(name)).pipe(Effect.provide(layer)), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "AuthError")
+      assert.deepStrictEqual(http.sent, [])
+    }))
+
   it.effect("is TransportError with the system's code, as deep as it stands", () =>
     Effect.gen(function*() {
       const refused = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" })
@@ -442,6 +499,19 @@ describe("turns", () => {
       }).pipe(Effect.provide(clientOver(http, { maxInFlight: 1 })))
     }))
 
+  it.effect("a cancellation waits for its turn no longer than its wait lasts", () =>
+    Effect.gen(function*() {
+      const http = scripted("never")
+      yield* Effect.gen(function*() {
+        const gets = Effect.forEach([1, 2, 3], () => Effect.exit(Operations.get(name)), { concurrency: "unbounded" })
+        yield* Effect.forkChild(gets, { startImmediately: true })
+        const wait = Effect.flip(Operations.cancelAndSettle(name, { timeout: "10 seconds" }))
+        const fiber = yield* Effect.forkChild(wait, { startImmediately: true })
+        yield* TestClock.adjust("10 seconds")
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "Timeout")
+      }).pipe(Effect.provide(clientOver(http, { maxInFlight: 1 })))
+    }))
+
   it.effect("a turn is given back however its request ends", () =>
     Effect.gen(function*() {
       const http = scripted("never", { fail: new Error("x") }, { status: 500, text: "" }, ok)
@@ -512,6 +582,24 @@ describe("secrets", () => {
       assert.isTrue(seen.some((line) => line.includes("x-goog-api-key")), "headers were captured")
       assert.isTrue(seen.some((line) => line.includes("<redacted>")))
       assert.deepStrictEqual(seen.filter((line) => line.includes(key)), [])
+    }))
+
+  const escaped = [...key].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
+  const hidden: ReadonlyArray<readonly [string, Reply]> = [
+    ["escaped in JSON", { status: 401, text: `{"error":{"code":401,"message":"bad ${escaped}"}}` }],
+    ["encoded for a URL", { status: 401, text: `bad ?key=${encodeURIComponent(key)}` }],
+    ["in the error of an operation", { json: { name, done: true, error: { code: 7, message: `bad ${key}` } } }],
+    ["in its details", { json: { name, done: true, error: { code: 7, details: [{ [key]: key }] } } }]
+  ]
+  it.effect.each(hidden)("the key is masked where it stands %s", ([, reply]) =>
+    Effect.gen(function*() {
+      const { exit } = yield* call(Effect.flip(Operations.wait(name)), [reply])
+      const error = yield* exit
+      for (const text of [error.message, JSON.stringify(error), inspect(error, { depth: 9 })]) {
+        assert.notInclude(text, key)
+        assert.notInclude(text, escaped)
+      }
+      assert.include(JSON.stringify(error), "<redacted>")
     }))
 
   it.effect("names that are redacted already stay so", () =>

@@ -59,7 +59,7 @@ const all = [
   [
     timeout,
     OperationsError.Timeout,
-    "operations/a was not seen done within 10m and 120 polls (Deadline); it still runs at the server;" +
+    "operations/a was not seen done in 10m (Deadline, polls: 120); it was not stopped;" +
     " the last look failed: get operations/a answered 429 RESOURCE_EXHAUSTED: slow down"
   ],
   [failed, OperationsError.OperationFailed, "operations/a failed: INVALID_ARGUMENT: bad input"]
@@ -108,8 +108,13 @@ describe("errors", () => {
     }))
 
   it("a cancelled operation is one", () => {
-    const cancelled = (code: number) =>
-      new OperationsError.OperationFailed({ operation: Operation.failed("a", { code, message: "", details: [] }) })
-    assert.deepStrictEqual([1, 499, 13].map((code) => cancelled(code).isCancelled), [true, true, false])
+    const isCancelled = (code: number, metadata?: unknown) =>
+      new OperationsError.OperationFailed({
+        operation: Operation.failed("a", { code, message: "", details: [] }, metadata)
+      }).isCancelled
+    assert.deepStrictEqual([1, 499, 13].map((code) => isCancelled(code)), [true, true, false])
+    assert.isTrue(isCancelled(13, { state: "BATCH_STATE_CANCELLED" }))
+    assert.isFalse(isCancelled(13, { state: "BATCH_STATE_FAILED" }))
+    assert.isFalse(isCancelled(13, { state: 5 }))
   })
 })

@@ -62,8 +62,8 @@ const model = ({ answers, delays, minDelay, retries, timeout }: typeof Case.Type
     if (planned === undefined) return { at, end: busy ? "HttpError" : "ScheduleEnded" }
     const wanted = Math.max(planned, minDelay, busy ? Math.min(answer.hint, 300_000) : 0)
     if (cut || now >= deadline) return { at, end: "Deadline" }
-    cut = wanted >= deadline - now
-    now += Math.min(wanted, deadline - now)
+    cut = deadline - now - wanted < minDelay
+    now = cut ? deadline : now + wanted
   }
 }
 

@@ -190,6 +190,19 @@ describe("timeout", () => {
       assert.strictEqual(cut.error._tag === "Timeout" && Duration.toMillis(cut.error.elapsed), 68_000)
     }))
 
+  it.effect("time that goes by between looks leaves one look, at once", () =>
+    Effect.gen(function*() {
+      const busy = Operations.settle(name, { timeout: "10 seconds", onProgress: () => Effect.sleep("15 seconds") })
+      const seen = yield* play({ [name]: [running(), done] }, busy)
+      assert.deepStrictEqual(seen.exit, Exit.succeed(done))
+      assert.deepStrictEqual(seen.at, [0, 15_000])
+      const slow = Operations.watch(name, { timeout: "10 seconds" }).pipe(
+        Stream.runForEach(() => Effect.sleep("15 seconds"))
+      )
+      const { at, error } = yield* playError({ [name]: [running()] }, slow)
+      assert.deepStrictEqual([at, error._tag], [[0, 15_000], "Timeout"])
+    }))
+
   it.effect("a schedule that ends first is a Timeout of its own kind", () =>
     Effect.gen(function*() {
       const schedule = Schedule.max([Schedule.recurs(2), Schedule.spaced("1 second")])
@@ -418,6 +431,26 @@ describe("initialSpread and minDelay", () => {
       assert.deepStrictEqual([at, error._tag], [[60_000], "Timeout"])
     }))
 
+  it.effect("the spread is not raised to minDelay, and hides no failure", () =>
+    Effect.gen(function*() {
+      const firsts = yield* Effect.forEach(["a", "b", "c", "d"], (seed) => {
+        const wait = Operations.wait(name, { initialSpread: "20 seconds", minDelay: "30 seconds" })
+        return Effect.map(play({ [name]: [done] }, wait).pipe(Random.withSeed(seed)), ({ at }) => at[0]!)
+      })
+      assert.isTrue(firsts.every((at) => at < 20_000) && new Set(firsts).size === 4)
+      const e404 = TestOperations.httpError(404)
+      const zero = Operations.wait(name, { initialSpread: "1 second", timeout: 0 })
+      assert.strictEqual((yield* playError({ [name]: [e404] }, zero)).error, e404)
+    }))
+
+  it.effect("a look just before the deadline gives way to the one at it", () =>
+    Effect.gen(function*() {
+      const wait = Operations.wait(name, { timeout: 10_001 })
+      assert.deepStrictEqual((yield* playError({ [name]: [running()] }, wait)).at, [0, 5000, 10_001])
+      const far = Operations.wait(name, { minDelay: "1 minute", timeout: "90 seconds" })
+      assert.deepStrictEqual((yield* playError({ [name]: [running()] }, far)).at, [0, 90_000])
+    }))
+
   it.effect("no two looks are closer than minDelay, whatever the schedule says", () =>
     Effect.gen(function*() {
       const hot = yield* play(
@@ -456,6 +489,16 @@ describe("longPoll", () => {
       const short = Operations.wait(name, { longPoll: true, timeout: "3 seconds" })
       const { calls } = yield* playError({ [name]: [running()] }, short)
       assert.deepStrictEqual(calls.map((call) => [call.verb, call.at]), [["wait", 0], ["get", 3000]])
+    }))
+
+  it.effect("a 404 on get is not asked for twice; one on wait may be not yet", () =>
+    Effect.gen(function*() {
+      const e404 = TestOperations.httpError(404)
+      const short = Operations.wait(name, { longPoll: true, timeout: "500 millis" })
+      assert.deepStrictEqual((yield* playError({ [name]: [e404] }, short)).calls.map((call) => call.verb), ["get"])
+      const early = Operations.wait(name, { longPoll: true, notFoundGrace: "10 seconds" })
+      const { calls } = yield* play({ [name]: [e404, e404, done] }, early)
+      assert.deepStrictEqual(calls.map((call) => [call.verb, call.at]), [["wait", 0], ["get", 0], ["wait", 500]])
     }))
 
   it.effect("asks the server for 30 seconds, or for what is left", () =>
@@ -545,6 +588,21 @@ describe("cancelAndSettle", () => {
         ["cancel", 2000],
         ["get", 2000]
       ])
+    }))
+})
+
+describe("a completed operation that came in decoded", () => {
+  it.effect("is told of without its metadata, which need not be JSON", () =>
+    Effect.gen(function*() {
+      const Big = OperationType.make({
+        kind: "big",
+        response: Schema.Unknown,
+        metadata: Schema.Struct({ n: Schema.BigIntFromString })
+      })
+      const got = Operations.get(OperationType.ref(Big, name))
+      const { exit } = yield* play({ [name]: [Operation.failed(name, failed.error, { n: "5" })] }, got)
+      const { error } = yield* playError({}, Operations.wait(yield* exit))
+      assert.include(JSON.stringify(error), "out of luck")
     }))
 })
 
@@ -676,6 +734,20 @@ describe("typed waits", () => {
       const bad = yield* playError({ [name]: [Operation.running(name, { startedAt: 5 })] }, Operations.wait(ref))
       assert.strictEqual(bad.error._tag === "InvalidResponse" && bad.error.kind, "Metadata")
       assert.deepStrictEqual([...response.at, ...bad.at], [0, 0])
+    }))
+
+  it.effect("how an operation ended is never lost to its metadata", () =>
+    Effect.gen(function*() {
+      const odd = { startedAt: 5 }
+      const success = yield* play(
+        { [name]: [Operation.succeeded(name, { uri: "cat.mp4" }, odd)] },
+        Operations.wait(ref)
+      )
+      const operation = yield* success.exit
+      assert.deepStrictEqual([operation.response.uri, operation.metadata], ["cat.mp4", undefined])
+      const failure = Operation.failed(name, RpcStatus.make("INTERNAL", ""), odd)
+      const { error } = yield* playError({ [name]: [failure] }, Operations.wait(ref))
+      assert.deepStrictEqual(error._tag === "OperationFailed" && error.operation, failure)
     }))
 
   it.effect("errors hold the operation as it was sent", () =>

@@ -6,7 +6,7 @@
 import { assert, it, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { EmulatorServer } from "effect-lro/node"
-import { Emulator } from "effect-lro/testing"
+import { Emulator, type Story } from "effect-lro/testing"
 import { execFileSync } from "node:child_process"
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -55,19 +55,16 @@ writeFileSync(
 )
 
 /** The operations that examples speak of; each example finds them as if none had run before it. */
-const operations: Readonly<Record<string, Emulator.Story>> = {
+const operations: Readonly<Record<string, Story.Story>> = {
   "operations/a": { duration: 0, response: {} },
   "operations/abc123": { duration: 0, response: {} },
-  "models/veo-3.0-generate-001/operations/abc123": Emulator.video({ duration: 0 }),
+  "models/veo-3.0-generate-001/operations/abc123": { duration: 0, response: {} },
   "batches/a": { duration: "1 hour" },
   "batches/b": { duration: "1 hour" }
 }
 
 const Server = EmulatorServer.layer().pipe(
-  Layer.provideMerge(Emulator.layer({
-    video: Emulator.video({ duration: "200 millis" }),
-    tuning: Emulator.tuning({ duration: "200 millis" })
-  }))
+  Layer.provideMerge(Emulator.layer({ duration: "200 millis" }))
 )
 
 layer(Server, { excludeTestServices: true })("documentation examples", (it) => {

@@ -32,7 +32,7 @@ const VideoType: OperationType.OperationType<Video, Progress> = OperationType.ma
 })
 const ref = OperationType.ref(VideoType, "operations/a")
 
-type WaitError = OperationsError.CallError | OperationsError.OperationFailed | OperationsError.Timeout
+type WaitError = OperationsError.WaitError
 type Client = OperationsClient.OperationsClient
 
 it("a name waits as unknown, a reference and an operation as their type", () => {
@@ -40,14 +40,24 @@ it("a name waits as unknown, a reference and an operation as their type", () => 
   expectTypeOf(byName).toEqualTypeOf<Effect.Effect<Operation.Succeeded, WaitError, Client>>()
   const byRef = Operations.wait(ref, { pollInterval: "1 second" })
   expectTypeOf(byRef).toEqualTypeOf<Effect.Effect<Operation.Succeeded<Video, Progress>, WaitError, Client>>()
-  const byOperation = (operation: Operation.Operation<Video, Progress>) => Operations.waitWithBackoff(operation)
+  const byOperation = (operation: OperationType.TypedOperation<Video, Progress>) =>
+    Operations.waitWithBackoff(operation)
   expectTypeOf(byOperation).returns.toEqualTypeOf<
     Effect.Effect<Operation.Succeeded<Video, Progress>, WaitError, Client>
   >()
   const got = Operations.get(ref)
   expectTypeOf(got).toEqualTypeOf<
-    Effect.Effect<Operation.Operation<Video, Progress>, OperationsError.CallError, Client>
+    Effect.Effect<OperationType.TypedOperation<Video, Progress>, OperationsError.CallError, Client>
   >()
+})
+
+it("what carries no type waits as unknown, whatever its static type or its context says", () => {
+  const operation = (operation: Operation.Operation<Video, Progress>) => Operations.wait(operation)
+  expectTypeOf(operation).returns.toEqualTypeOf<Effect.Effect<Operation.Succeeded, WaitError, Client>>()
+  const anyTarget = (target: OperationType.Target) => Operations.settle(target)
+  expectTypeOf<Effect.Success<ReturnType<typeof anyTarget>>>().toEqualTypeOf<Operation.Succeeded | Operation.Failed>()
+  const use = <A>(_: Effect.Effect<Operation.Succeeded<A>, unknown, Client>) => (): A => assert.fail()
+  expectTypeOf(use(Operations.wait("operations/a"))).returns.toEqualTypeOf<unknown>()
 })
 
 it("settle gives both ends, watch all states", () => {

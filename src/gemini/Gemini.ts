@@ -40,16 +40,22 @@ export interface EndpointOptions {
  */
 export interface Options extends EndpointOptions, OperationsClient.Options {}
 
-// The methods of the discovery documents of v1 and v1beta, by the first part of a name. Every family has `get`, none has
-// `wait`.
-const verbsOf: Record<string, ReadonlySet<Endpoint.Verb>> = {
-  models: new Set(["get", "list"]),
-  tunedModels: new Set(["get", "list", "cancel"]),
-  batches: new Set(["get", "list", "cancel", "delete"]),
-  fileSearchStores: new Set(["get"]),
-  ragStores: new Set(["get"]),
-  generatedFiles: new Set(["get"]),
-  corpora: new Set(["get"])
+// The methods of the discovery documents of v1 and v1beta, by the names they take. No family has `wait`.
+const families: ReadonlyArray<readonly [names: RegExp, verbs: ReadonlyArray<Endpoint.Verb>]> = [
+  [/^models\/[^/]+\/operations\/[^/]+$/, ["get", "list"]],
+  [/^tunedModels\/[^/]+\/operations\/[^/]+$/, ["get", "list", "cancel"]],
+  [/^batches\/[^/]+$/, ["get", "list", "cancel", "delete"]],
+  [/^(fileSearchStores|ragStores)\/[^/]+\/(upload\/)?operations\/[^/]+$/, ["get"]],
+  [/^(generatedFiles|corpora)\/[^/]+\/operations\/[^/]+$/, ["get"]]
+]
+
+const collections = /^(models|tunedModels|batches|fileSearchStores|ragStores|generatedFiles|corpora)(\/|$)/
+
+/** Whether the API has the verb for the name. Root names, and families that are not known, are the server's to judge. */
+const has = (verb: Endpoint.Verb, name: string): boolean => {
+  const operation = verb === "list" ? (name === "batches" ? "batches/-" : `${name}/operations/-`) : name
+  return !collections.test(name) || (verb !== "list" && !name.includes("/")) ||
+    families.some(([names, verbs]) => names.test(operation) && verbs.includes(verb))
 }
 
 /**
@@ -65,7 +71,7 @@ const verbsOf: Record<string, ReadonlySet<Endpoint.Verb>> = {
  * | those of `fileSearchStores`, `generatedFiles` and `corpora` | get |
  *
  * Any other verb for these is `Unsupported`, and nothing is sent. Names that begin with `operations/`, and families that
- * are not in the table, are sent as they are: the server answers for them.
+ * are not known, are sent as they are: the server answers for them.
  *
  * @category endpoints
  * @since 0.1.0
@@ -75,27 +81,26 @@ export const endpoint = (options: EndpointOptions): Endpoint.Endpoint => {
   // What is no header value would make the HTTP client fail with a message that shows it.
   const isHeader = /^[\x21-\x7e]+$/.test(Redacted.value(options.apiKey))
   Check.require("apiKey", "printable ASCII without spaces", isHeader, options.apiKey)
-  const headers = { "x-goog-api-key": options.apiKey }
   return {
     baseUrl: Endpoint.checkBaseUrl(options.baseUrl ?? "https://generativelanguage.googleapis.com"),
-    startPath: `/${version}`,
-    auth: Effect.succeed(headers),
-    request: (verb, name) => {
-      const family = name.slice(0, name.includes("/") ? name.indexOf("/") : undefined)
-      const verbs = name === family && verb !== "list" ? undefined : verbsOf[family]
-      return Result.flatMap(
+    // Media uploads have their version behind a first segment of their own.
+    startPath: (path) =>
+      path.startsWith("/upload/") ? `/upload/${version}${path.slice("/upload".length)}` : `/${version}${path}`,
+    headers: {},
+    auth: Effect.succeed({ "x-goog-api-key": options.apiKey }),
+    request: (verb, name, timeout) =>
+      Result.flatMap(
         verb === "list" && name === "batches"
           ? Result.succeed(HttpClientRequest.get("/batches"))
-          : Endpoint.standardRequest(verb, name),
+          : Endpoint.standardRequest(verb, name, timeout),
         (request) =>
-          verbs === undefined || verbs.has(verb)
+          has(verb, name)
             ? Result.succeed(HttpClientRequest.prependUrl(
               request,
-              verb === "cancel" && family === "tunedModels" ? "/v1" : `/${version}`
+              verb === "cancel" && name.startsWith("tunedModels/") ? "/v1" : `/${version}`
             ))
             : Endpoint.unsupported(verb, name)
       )
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 
 /*
  * Options that make no sense are the caller's bug. Each reader below throws an error that names the option; inside an
@@ -12,7 +13,8 @@ const refuse = (option: string, rule: string, value: unknown): never => {
 }
 
 const read = (option: string, rule: string, input: Duration.Input): Duration.Duration => {
-  if (typeof input === "number" && Number.isNaN(input)) return refuse(option, rule, input)
+  const parts = Predicate.isObject(input) && !Duration.isDuration(input) ? Object.values(input) : [input]
+  if (parts.some(Number.isNaN)) return refuse(option, rule, input)
   return Option.getOrElse(Duration.fromInput(input), () => refuse(option, rule, input))
 }
 

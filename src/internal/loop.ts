@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
-import type { Failed, Operation, Running, Succeeded } from "../Operation.ts"
+import { type Failed, failed, type Operation, type Running, type Succeeded } from "../Operation.ts"
 import { CurrentPoll, OperationsClient } from "../OperationsClient.ts"
 import { type CallError, HttpError, OperationFailed, Timeout, TransportError } from "../OperationsError.ts"
 import * as OperationType from "../OperationType.ts"
@@ -38,7 +38,8 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   type Failure = CallError | Timeout | E1 | E2 | E3
   const client = yield* OperationsClient
   const name = OperationType.nameOf(target)
-  const decode = decoderOf(OperationType.typeOf(target))
+  const type = OperationType.typeOf(target)
+  const decode = decoderOf(type)
   const grace = Check.finiteDuration("notFoundGrace", options.notFoundGrace ?? 0)
   const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
   const pace = new Pace(
@@ -50,30 +51,30 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     PollSchedule.fixed("5 seconds")
   const retry: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ??
     PollSchedule.retryTransient()
+  const interruptedBy = options.onInterrupt ?? "leave"
 
   let polls = 0
   let seen: Operation | undefined
   let latest: Operation<A, M> | undefined
   let longPoll = options.longPoll ?? false
 
-  const serverWait = Effect.fnUntraced(function*(left: Duration.Duration) {
-    const before = yield* Clock.monotonicTimeNanos
-    const operation = yield* client.serverWait(name, Duration.min(left, longPollTime))
-    pace.held = Duration.nanos((yield* Clock.monotonicTimeNanos) - before)
-    return operation
+  /** Lets the server hold the look. Where it cannot, the operation is asked for, and is so from then on. */
+  const held = Effect.fnUntraced(function*(left: Duration.Duration) {
+    return yield* pace.hold(client.serverWait(name, Duration.min(left, longPollTime))).pipe(
+      Effect.catchIf(lacksVerb, () =>
+        Effect.tap(client.get(name), () =>
+          Effect.sync(() => {
+            longPoll = false
+          })))
+    )
   })
 
-  const ask: Effect.Effect<Operation, CallError> = Effect.suspend(() => {
+  const ask = Effect.suspend(() => {
     polls++
     if (!longPoll) return client.get(name)
     return Effect.flatMap(
       pace.left,
-      (left) => Duration.isLessThan(left, shortestLongPoll) ? client.get(name) : serverWait(left)
-    ).pipe(
-      Effect.catchIf(lacksVerb, () => {
-        longPoll = false
-        return client.get(name)
-      })
+      (left) => Duration.isLessThan(left, shortestLongPoll) ? client.get(name) : held(left)
     )
   })
 
@@ -96,15 +97,16 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
 
   /** Repeats a failing call as `retry` says. A failure that would be retried, had the wait time, is its `Timeout`. */
   const persist = <B>(call: Effect.Effect<B, CallError>) =>
-    (Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound))).pipe(
+    pace.look(call).pipe(
+      (call) => Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound, hintOf)),
       Effect.retry(pace.keep(retry, isFailedPoll, hintOf)),
       Effect.catch((error): Effect.Effect<never, Timeout | CallError | E3> =>
         pace.over && isFailedPoll(error) ? timedOut(error) : Effect.fail(error)
-      )
+      ),
+      Effect.provideService(CurrentPoll, { since: pace.since, deadline: pace.deadline, type })
     )
 
   const poll = persist(ask).pipe(
-    Effect.provideService(CurrentPoll, { since: pace.since, deadline: pace.deadline }),
     Effect.tap((operation) => Effect.sync(() => seen = operation)),
     Effect.flatMap((operation) => decode({ verb: "get", operationName: name }, operation)),
     Effect.tap((operation) => Effect.sync(() => latest = operation))
@@ -122,7 +124,7 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     : Effect.flatMap(Random.next, (part) => pace.pause(Duration.times(spread, part)))
 
   const interrupted = Effect.suspend(() =>
-    options.onInterrupt !== "cancel" || latest?.done === true
+    interruptedBy === "leave" || latest?.done === true
       ? Effect.void
       : Effect.interruptible(client.cancel(name)).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
   )
@@ -135,6 +137,12 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     )
   )
 
+  /** A failed operation that came in from a caller may be decoded, and then its metadata need not be JSON. */
+  const asSent = (operation: Failed<M>): Failed => {
+    if (seen?._tag === "Failed") return seen
+    return type === OperationType.untyped ? operation : failed(operation.name, operation.error)
+  }
+
   return {
     /** Looks until the operation is seen done or the time is over. */
     settle,
@@ -144,14 +152,15 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
       (operation): Effect.Effect<Succeeded<A, M>, OperationFailed> =>
         operation._tag === "Succeeded"
           ? Effect.succeed(operation)
-          : new OperationFailed({ operation: seen?._tag === "Failed" ? seen : operation })
+          : new OperationFailed({ operation: asSent(operation) })
     ),
     /** The same, with every state that differs from the one before. */
     watch: Stream.suspend((): Stream.Stream<Operation<A, M>, Failure, R1 | R2 | R3> =>
       isCompleted(target) ? Stream.succeed(target) : Stream.fromEffectDrain(start).pipe(
         Stream.concat(Stream.fromEffectSchedule(look, again)),
         Stream.concat(Stream.suspend(() => latest?.done === true ? Stream.empty : Stream.fromEffect(timedOut()))),
-        Stream.changes,
+        // A state that has not changed is decoded to the same value.
+        Stream.changesWith((a, b) => a === b),
         Stream.onExit((exit) => Exit.hasInterrupts(exit) ? interrupted : Effect.void)
       )
     ),

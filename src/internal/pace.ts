@@ -16,13 +16,16 @@ export class Pace {
   readonly minDelay: Duration.Duration
   /** There is no time for another look. */
   over = false
-  /** How long the server held the last look before it answered; that counts as waiting. */
-  held: Duration.Duration = Duration.zero
   /** A delay was cut to end at the deadline, so the look after it is the last. */
   private lastLook = false
+  /** When the last look was answered. */
+  private answeredAt: bigint
+  /** How long the server held the last look before it answered; that counts as waiting. */
+  private held: Duration.Duration = Duration.zero
 
   constructor(since: bigint, timeout: Duration.Duration, minDelay: Duration.Duration) {
     this.since = since
+    this.answeredAt = since
     this.deadline = Duration.isFinite(timeout) ? since + Duration.toNanosUnsafe(timeout) : undefined
     this.minDelay = minDelay
   }
@@ -40,24 +43,43 @@ export class Pace {
     (now) => Duration.nanos(now - this.since)
   )
 
+  /** Notes when a look was answered. */
+  readonly look = <A, E, R>(look: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.ensuring(
+      look,
+      Effect.map(Clock.monotonicTimeNanos, (now) => {
+        this.answeredAt = now
+      })
+    )
+
+  /** Notes how long a look was held. */
+  readonly hold = <A, E, R>(look: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(
+      Clock.monotonicTimeNanos,
+      (before) =>
+        Effect.tap(look, () =>
+          Effect.map(Clock.monotonicTimeNanos, (now) => {
+            this.held = Duration.nanos(now - before)
+          }))
+    )
+
+  /** Waits as long as asked before the first look, within the time of the wait. */
+  readonly pause = (delay: Duration.Duration): Effect.Effect<void> =>
+    Effect.flatMap(this.left, (left) => Effect.sleep(Duration.min(delay, left)))
+
   /**
-   * The delay before the next look, cut to what is left, or none if no look is left. That a delay was cut is remembered:
-   * a timer may fire a little early, and the clock would then show time for one more look.
+   * The delay before the next look, or none if no look is left. The last look is at the deadline, or, where the time went
+   * by between the looks, at once. That it is the last is remembered: a timer may fire a little early, and the clock would
+   * then show time for one more.
    */
   private readonly cut = (delay: Duration.Duration): Effect.Effect<Option.Option<Duration.Duration>> =>
     Effect.map(this.left, (left) => {
       const wanted = Duration.max(Duration.subtract(delay, this.held), this.minDelay)
       this.held = Duration.zero
-      this.over = this.lastLook || Duration.isZero(left)
-      this.lastLook = Duration.isGreaterThanOrEqualTo(wanted, left)
-      return this.over ? Option.none() : Option.some(Duration.min(wanted, left))
+      this.over = this.lastLook || (this.deadline !== undefined && this.answeredAt >= this.deadline)
+      this.lastLook = Duration.isLessThan(Duration.subtract(left, wanted), this.minDelay)
+      return this.over ? Option.none() : Option.some(this.lastLook ? left : wanted)
     })
-
-  /** Waits as long as asked before the first look, within the time of the wait. */
-  readonly pause = (delay: Duration.Duration): Effect.Effect<void> =>
-    Duration.isZero(delay)
-      ? Effect.void
-      : Effect.flatMap(this.cut(delay), Option.match({ onNone: () => Effect.void, onSome: Effect.sleep }))
 
   /**
    * Keeps a schedule within the time of the wait: it is stepped only with the inputs that ask for another look, its

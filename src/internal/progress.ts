@@ -31,14 +31,12 @@ const share = (part: number | undefined, whole: number | undefined): number | un
 
 const field = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
 
-const work = (u: unknown): number | undefined =>
-  share(
-    toNumber(field(u, "completedWork") ?? field(u, "workCompleted")),
-    toNumber(field(u, "estimatedWork") ?? field(u, "workEstimated"))
-  )
-
 /** Zero counts are left out by protobuf's JSON, so an absent count is zero. */
 const count = (u: unknown, key: string): number | undefined => toNumber(field(u, key) ?? 0)
+
+const work = (u: unknown): number | undefined =>
+  share(count(u, "completedWork"), toNumber(field(u, "estimatedWork"))) ??
+    share(count(u, "workCompleted"), toNumber(field(u, "workEstimated")))
 
 const batch = (stats: unknown): number | undefined => {
   const succeeded = count(stats, "successfulRequestCount")
@@ -50,12 +48,13 @@ const batch = (stats: unknown): number | undefined => {
 
 /** Video Intelligence tells the progress of each part; the whole is their mean. */
 const annotations = (parts: unknown): number | undefined => {
-  if (!Array.isArray(parts) || parts.length === 0) return undefined
-  const percents = parts.map((part: unknown) => toPercent(count(part, "progressPercent")))
-  return percents.reduce<number | undefined>(
-    (sum, percent) => sum === undefined || percent === undefined ? undefined : sum + percent / percents.length,
-    0
+  if (!Array.isArray(parts)) return undefined
+  const percents = parts.map((part: unknown) =>
+    Predicate.isObject(part) ? toPercent(count(part, "progressPercent")) : undefined
   )
+  return percents.includes(undefined)
+    ? undefined
+    : share(percents.reduce<number>((sum, percent) => sum + (percent ?? 0), 0), percents.length * 100)
 }
 
 /** @internal */

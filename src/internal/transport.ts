@@ -9,25 +9,13 @@ import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as OperationsError from "../OperationsError.ts"
 import * as RpcStatus from "../RpcStatus.ts"
+import { sameJson } from "./json.ts"
+import type { Mask } from "./mask.ts"
 
 /** What a call is about, as every error of it says. */
 export interface Call {
   readonly verb: OperationsError.Verb
   readonly operationName: string
-}
-
-/** Hides the secrets of a call in a text that came from outside. */
-export type Mask = (text: string) => string
-
-/**
- * A bearer token may come back without the word before it, so each word of a header counts. What is shorter than eight
- * characters is no secret, and would tear ordinary words apart.
- *
- * @internal
- */
-export const maskOf = (headers: ReadonlyArray<string>): Mask => {
-  const secrets = headers.flatMap((header) => header.split(" ")).filter((word) => word.length >= 8)
-  return (text) => secrets.reduce((masked, secret) => masked.replaceAll(secret, "<redacted>"), text)
 }
 
 /**
@@ -43,7 +31,7 @@ export const fromHttpClientError =
       ...call,
       kind: kindOf(reason._tag, code),
       ...(code === undefined ? undefined : { code }),
-      detail: mask(text ?? reason._tag).slice(0, 400)
+      detail: mask.text(text ?? reason._tag).slice(0, 400).toWellFormed()
     })
   }
 
@@ -56,6 +44,7 @@ const kindOf = (
     case "EncodeError":
       return "Request"
     case "TransportError":
+      if (code !== undefined && requestCode.test(code)) return "Request"
       return code !== undefined && tlsCode.test(code) ? "Tls" : "Connection"
     case "DecodeError":
     case "EmptyBodyError":
@@ -66,6 +55,9 @@ const kindOf = (
 
 // OpenSSL's verification codes as Node names them, and those of Node's own tls module.
 const tlsCode = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET_ISSUER|VERIFY_LEAF)|EPROTO$)/
+
+// What Node and undici call a header or a URL that cannot be sent.
+const requestCode = /^(ERR_INVALID_|UND_ERR_INVALID_ARG)/
 
 const innermost = (cause: unknown, depth = 0): { readonly code?: string; readonly text?: string } => {
   if (!Predicate.isObject(cause) || depth === 8) return {}
@@ -84,8 +76,9 @@ export interface Answer {
   readonly cut: boolean
 }
 
-// The details of an error fit; what is longer is no google.rpc.Status.
+// The details of an error fit, and come with it; what is longer, or late, is no google.rpc.Status.
 const errorBodyLimit = 64 * 1024
+const errorBodyTime = Duration.seconds(2)
 
 /**
  * Reads a body as text, as it comes in and not beyond the limit, counting what was decompressed. The body of an error is
@@ -110,6 +103,7 @@ export const readAnswer = (response: HttpClientResponse.HttpClientResponse, maxB
         return bytes <= limit
       }))
     return read.pipe(
+      (read) => isOk ? read : Effect.timeoutOption(read, errorBodyTime),
       Effect.catchIf((error) => !isOk || error.reason._tag === "EmptyBodyError", () => Effect.void),
       Effect.map((): Answer => ({ status, headers, text: text + decoder.decode(), cut: bytes > limit }))
     )
@@ -119,7 +113,7 @@ export const readAnswer = (response: HttpClientResponse.HttpClientResponse, maxB
 const maxDepth = 200
 
 /**
- * The JSON of an answer. JSON that is too short to be too deep is not measured.
+ * The JSON of an answer.
  *
  * @internal
  */
@@ -130,16 +124,18 @@ export const parseJson = (call: Call, answer: Answer): Result.Result<unknown, Op
   if (answer.text === "") return invalid("NotJson", `an empty body with status ${answer.status}`)
   const json = parse(answer.text)
   if (Option.isNone(json)) return invalid("NotJson", `${answer.text.length} characters that are not JSON`)
-  return answer.text.length > 2 * maxDepth && isDeeper(json.value, maxDepth)
+  return isTooDeep(answer.text, json.value)
     ? invalid("TooDeep", `JSON nested more than ${maxDepth} levels`)
     : Result.succeed(json.value)
 }
 
 const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)
 
-const isDeeper = (json: unknown, levels: number): boolean => {
+/** JSON that is too short to be too deep is not measured. */
+const isTooDeep = (text: string, json: unknown): boolean => {
+  if (text.length <= 2 * maxDepth) return false
   let layer = [json]
-  for (let level = 0; level <= levels && layer.length > 0; level++) {
+  for (let level = 0; level <= maxDepth && layer.length > 0; level++) {
     layer = layer.flatMap((value) => Predicate.isObjectOrArray(value) ? Object.values(value) : [])
   }
   return layer.length > 0
@@ -151,8 +147,12 @@ const isDeeper = (json: unknown, levels: number): boolean => {
  * @internal
  */
 export const toHttpError = (call: Call, answer: Answer, mask: Mask, now: number): OperationsError.HttpError => {
-  const text = mask(answer.text)
-  const rpc = Option.getOrUndefined(Option.flatMap(parse(text), RpcStatus.fromHttpBody))
+  const json = Option.filter(parse(answer.text), (json) => !isTooDeep(answer.text, json))
+  const masked = Option.map(json, mask.json)
+  const rpc = Option.getOrUndefined(Option.flatMap(masked, RpcStatus.fromHttpBody))
+  // A secret may stand in JSON in more forms than can be looked for; then the body is written anew.
+  const isClean = Option.isNone(json) || sameJson(json, masked)
+  const body = isClean ? mask.text(answer.text) : JSON.stringify(Option.getOrUndefined(masked))
   const header = answer.headers["retry-after"]
   const hints = [
     ...(header === undefined ? [] : Result.match(Headers.parseRetryAfter(header), {
@@ -164,8 +164,26 @@ export const toHttpError = (call: Call, answer: Answer, mask: Mask, now: number)
   return new OperationsError.HttpError({
     ...call,
     status: answer.status,
-    body: text.slice(0, 1024).toWellFormed(),
+    body: body.slice(0, 1024).toWellFormed(),
     ...(rpc === undefined ? undefined : { rpc }),
     ...(hints.length === 0 ? undefined : { retryAfter: hints.reduce((a, b) => Duration.max(a, b)) })
   })
 }
+
+/**
+ * Whether an HTTP client failed because of the status of an answer, which it then holds.
+ *
+ * @internal
+ */
+export const isStatusError = (
+  error: HttpClientError.HttpClientError
+): error is HttpClientError.HttpClientError & { readonly reason: HttpClientError.StatusCodeError } =>
+  error.reason._tag === "StatusCodeError"
+
+/**
+ * Whether a path begins at the API's root and has no segment that would leave it, however that is written.
+ *
+ * @internal
+ */
+export const isPath = (path: string): boolean =>
+  /^\/(?!\/)[^\\#\s]*$/.test(path) && !/\/(\.|%2e){1,2}(\/|\?|$)/i.test(path)

@@ -4,17 +4,22 @@
  * @since 0.1.0
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
+import { flow } from "effect/Function"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpServer from "effect/http/HttpServer"
+import type * as HttpServerError from "effect/http/HttpServerError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 import * as Emulator from "../testing/Emulator.ts"
 
 /**
  * Serves the emulator on 127.0.0.1, on a port that the system picks unless one is given. Where it listens is in the
- * `HttpServer` that the layer also gives; {@link baseUrl} reads it.
+ * `HttpServer` that the layer also gives; {@link baseUrl} reads it. Answers are compressed where a client takes that.
  *
- * **Example** (A video over real HTTP)
+ * **Example** (A batch over real HTTP)
  *
  * ```ts
  * import { Operations } from "effect-lro"
@@ -42,12 +47,23 @@ import * as Emulator from "../testing/Emulator.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: { readonly port?: number | undefined } = {}) =>
-  Layer.unwrap(Effect.map(Emulator.Emulator, ({ handle }) => HttpServer.serve(handle))).pipe(
-    Layer.provideMerge(
-      NodeHttpServer.layer(() => createServer(), { port: options.port ?? 0, host: "127.0.0.1" })
+export const layer = (
+  options: { readonly port?: number | undefined } = {}
+): Layer.Layer<HttpServer.HttpServer, HttpServerError.ServeError, Emulator.Emulator> =>
+  Layer.unwrap(Effect.map(Emulator.Emulator, ({ handle }) =>
+    HttpServer.serve(
+      Effect.catch(handle, () => resetConnection),
+      flow(HttpMiddleware.compression(), HttpMiddleware.decompression())
+    ))).pipe(
+      Layer.provideMerge(
+        NodeHttpServer.layer(() => createServer(), { port: options.port ?? 0, host: "127.0.0.1" })
+      )
     )
-  )
+
+const resetConnection = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+  NodeHttpServerRequest.toIncomingMessage(request).socket.resetAndDestroy()
+  return Effect.never
+})
 
 /**
  * Where the emulator listens, such as `http://127.0.0.1:40123`.

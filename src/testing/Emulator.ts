@@ -1,47 +1,48 @@
 /**
- * An Operations API on your own machine: operations that run for a time, show progress and end as their story says.
+ * An Operations API on your own machine: the Gemini API, Vertex AI and any other API of `google.longrunning.Operations`,
+ * with operations that live as their stories say, and with faults.
  *
- * The same emulator is an `HttpClient` in process, which obeys `TestClock`, and a server on a loopback port
- * (`EmulatorServer` in `effect-lro/node`).
+ * The same emulator is an `HttpClient` in process, which obeys `TestClock` ({@link layerHttpClient}), a server on a
+ * loopback port (`EmulatorServer` in `effect-lro/node`), and a command (`npm run emulator`).
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
-import * as Operation from "../Operation.ts"
-import * as RpcStatus from "../RpcStatus.ts"
+import * as Faults from "./internal/faults.ts"
+import * as Server from "./internal/server.ts"
+import { millis, type Seed, type Story } from "./Story.ts"
 
 /**
- * The life of one operation: how long it runs, what its metadata is on the way, and how it ends. Without an `error` it
- * succeeds.
+ * One request that the emulator saw. `name` is the resource that it was about, `verb` what was asked of it, `at` the time
+ * of the clock in milliseconds. A key in the query is left out.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Story {
-  readonly duration: Duration.Input
-  /** The metadata at a share of the duration, from 0 to 1. Default: none. */
-  readonly metadata?: ((share: number) => unknown) | undefined
-  readonly response?: unknown
-  readonly error?: RpcStatus.RpcStatus | undefined
-}
+export type SeenRequest = Server.SeenRequest
 
 /**
- * One request that the emulator saw.
+ * The connection was reset, as a fault asks. Each adapter shows it as its clients would see it.
  *
  * @category models
  * @since 0.1.0
  */
-export interface SeenRequest {
-  readonly method: string
-  readonly url: string
-}
+export const ConnectionReset = Faults.ConnectionReset
+
+/**
+ * The instance type of {@link ConnectionReset}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ConnectionReset = Faults.ConnectionReset
 
 /**
  * The emulated API.
@@ -51,26 +52,78 @@ export interface SeenRequest {
  */
 export class Emulator extends Context.Service<Emulator, {
   /** Answers one request. */
-  readonly handle: Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
-  /** Starts an operation of this name now. */
+  readonly handle: Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    ConnectionReset,
+    HttpServerRequest.HttpServerRequest
+  >
+  /** Begins an operation of this name now, in place of one that has it. */
   readonly add: (name: string, story: Story) => Effect.Effect<void>
-  /** The requests so far. */
+  /** Begins the operations of a seed now, and adds its faults. */
+  readonly seed: (seed: Seed) => Effect.Effect<void>
+  /** The requests so far, in their order. */
   readonly requests: Effect.Effect<ReadonlyArray<SeenRequest>>
+  /** How many requests there were about an operation. */
+  readonly count: (name: string) => Effect.Effect<number>
+  /** Forgets all operations, faults and requests. */
+  readonly reset: Effect.Effect<void>
 }>()("effect-lro/testing/Emulator") {}
 
 /**
- * The story of a video that is generated: half a minute, then the link that the real API gives. The progress is this
- * story's own: the real operation shows none.
+ * Options of {@link layer}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Seed {
+  /** How long the operations run that a start method begins. Default: 30 seconds. */
+  readonly duration?: Duration.Input | undefined
+  /** The story of videos that are started, in place of the recorded shape of Veo. */
+  readonly video?: Story | undefined
+  /** The story of tunings that are started, in place of the recorded shape. */
+  readonly tuning?: Story | undefined
+  /** What random ids and the probability of faults come from. Default: `"emulator"`. */
+  readonly randomSeed?: string | number | undefined
+  /** The only key that is taken, as `x-goog-api-key` or `key`. Default: none is asked for. */
+  readonly apiKey?: string | undefined
+}
+
+/**
+ * The emulated API.
+ *
+ * **Details**
+ *
+ * Served are, under any version (`v1`, `v1beta`, `v1beta1` …), get, list (`pageSize`, `pageToken`, `filter` by `done`),
+ * cancel, delete and `:wait` for the names of every family, where the family has the verb; `:fetchPredictOperation` of
+ * Vertex AI; and the calls that start an operation: `models/{m}:predictLongRunning`, `models/{m}:batchGenerateContent`,
+ * `models/{m}:asyncBatchEmbedContent`, `POST tunedModels`, `fileSearchStores/{s}:importFile` and the upload to a store. A
+ * path that the real API has not got is a 404 page of HTML, an operation that is not known a 404 with its envelope.
+ *
+ * The admin routes are `POST /emulator/seed` (a `Story.Seed` in JSON), `GET /emulator/requests` and
+ * `POST /emulator/reset`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<Emulator> =>
+  Layer.effect(
+    Emulator,
+    Server.make({
+      ...options,
+      durationMillis: millis(options.duration ?? "30 seconds"),
+      randomSeed: options.randomSeed ?? "emulator"
+    })
+  )
+
+/**
+ * A story of a video that shows its progress, for demonstrations: the real operation shows none.
  *
  * @category stories
  * @since 0.1.0
  */
-export const video = (options: { readonly duration?: Duration.Input | undefined } = {}): Story => ({
-  duration: options.duration ?? "30 seconds",
-  metadata: (share) => ({
-    "@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningMetadata",
-    progressPercent: Math.floor(share * 100)
-  }),
+export const videoWithProgress = (duration: Duration.Input): Story => ({
+  duration,
+  metadata: (share) => ({ progressPercent: Math.floor(share * 100) }),
   response: {
     "@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.PredictLongRunningResponse",
     generateVideoResponse: {
@@ -82,154 +135,9 @@ export const video = (options: { readonly duration?: Duration.Input | undefined 
 })
 
 /**
- * The story of a model that is tuned: two minutes, with the steps that the real API tells.
- *
- * @category stories
- * @since 0.1.0
- */
-export const tuning = (options: {
-  readonly duration?: Duration.Input | undefined
-  readonly totalSteps?: number | undefined
-} = {}): Story => {
-  const totalSteps = options.totalSteps ?? 40
-  return {
-    duration: options.duration ?? "2 minutes",
-    metadata: (share) => ({
-      "@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.CreateTunedModelMetadata",
-      totalSteps,
-      ...(share === 0 ? undefined : {
-        completedSteps: Math.floor(share * totalSteps),
-        completedPercent: Math.floor(share * totalSteps) / totalSteps * 100
-      }),
-      tunedModel: "tunedModels/emulated"
-    }),
-    response: {
-      "@type": "type.googleapis.com/google.ai.generativelanguage.v1beta.TunedModel",
-      name: "tunedModels/emulated",
-      state: "ACTIVE"
-    }
-  }
-}
-
-interface Entry {
-  readonly startedAt: number
-  readonly story: Story
-  cancelled: boolean
-}
-
-/**
- * The emulated API, with operations that are there from the beginning, and with the stories that are begun by
- * `models/{m}:predictLongRunning` and by the creation of a tuned model.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer = (options: {
-  readonly operations?: Readonly<Record<string, Story>> | undefined
-  readonly video?: Story | undefined
-  readonly tuning?: Story | undefined
-} = {}): Layer.Layer<Emulator> =>
-  Layer.effect(
-    Emulator,
-    Effect.gen(function*() {
-      const entries = new Map<string, Entry>()
-      const requests: Array<SeenRequest> = []
-
-      const add = (name: string, story: Story) =>
-        Effect.map(Clock.currentTimeMillis, (startedAt) => {
-          entries.set(name, { startedAt, story, cancelled: false })
-        })
-      yield* Effect.forEach(Object.entries(options.operations ?? {}), ([name, story]) => add(name, story))
-
-      const stateOf = (name: string, { cancelled, startedAt, story }: Entry) =>
-        Effect.map(Clock.currentTimeMillis, (now): Operation.Operation => {
-          const duration = Duration.toMillis(story.duration)
-          const share = duration > 0 ? Math.min(1, (now - startedAt) / duration) : 1
-          const metadata = story.metadata?.(share)
-          if (cancelled) {
-            return Operation.failed(name, RpcStatus.make("CANCELLED", "The operation was cancelled."), metadata)
-          }
-          if (!(share >= 1)) {
-            return Operation.running(name, metadata)
-          }
-          return story.error === undefined
-            ? Operation.succeeded(name, story.response, metadata)
-            : Operation.failed(name, story.error, metadata)
-        })
-
-      const get = (name: string) => {
-        const entry = entries.get(name)
-        return entry === undefined ? Effect.succeed(notFound) : Effect.map(stateOf(name, entry), ok)
-      }
-
-      const list = Effect.fnUntraced(function*(parent: string, query: URLSearchParams) {
-        const prefix = parent === "" ? "" : `${parent}/`
-        const inside = [...entries].filter(([name]) => name.startsWith(prefix))
-        const from = Number(query.get("pageToken") ?? 0)
-        const to = from + Number(query.get("pageSize") ?? 100)
-        const operations = yield* Effect.forEach(inside.slice(from, to), ([name, entry]) => stateOf(name, entry))
-        return json(200, {
-          ...(operations.length === 0 ? undefined : { operations: operations.map(Operation.toJson) }),
-          ...(to < inside.length ? { nextPageToken: String(to) } : undefined)
-        })
-      })
-
-      const cancel = (name: string) => {
-        const entry = entries.get(name)
-        if (entry === undefined) return Effect.succeed(notFound)
-        return Effect.map(stateOf(name, entry), (operation) => {
-          entry.cancelled = entry.cancelled || !operation.done
-          return json(200, {})
-        })
-      }
-
-      const remove = (name: string) => Effect.sync(() => entries.delete(name) ? json(200, {}) : notFound)
-
-      const start = Effect.fnUntraced(function*(model: string, story: Story) {
-        const name = `${model}/operations/${String(entries.size + 1).padStart(12, "0")}`
-        yield* add(name, story)
-        return yield* get(name)
-      })
-
-      const handle = Effect.gen(function*() {
-        const request = yield* HttpServerRequest.HttpServerRequest
-        const url = new URL(request.url, "http://emulator")
-        requests.push({ method: request.method, url: `${url.pathname}${url.search}` })
-        const [, , ...segments] = url.pathname.split("/")
-        const path = segments.join("/")
-        // A colon inside a name arrives percent-encoded; a plain one is the verb.
-        const [resource = "", verb] = path.split(":")
-        const name = decodeURIComponent(resource)
-        switch (`${request.method}${verb === undefined ? "" : ` :${verb}`}`) {
-          case "GET":
-            return yield* name === "batches" || name === "operations"
-              ? list(name, url.searchParams)
-              : name.endsWith("/operations")
-              ? list(name.slice(0, -"/operations".length), url.searchParams)
-              : get(name)
-          case "DELETE":
-            return yield* remove(name)
-          case "POST :cancel":
-            return yield* cancel(name)
-          case "POST :predictLongRunning":
-            return yield* start(name, options.video ?? video())
-          case "POST":
-            return yield* name === "tunedModels"
-              ? start("tunedModels/emulated", options.tuning ?? tuning())
-              : Effect.succeed(notFound)
-          default:
-            return notFound
-        }
-      })
-
-      return { add, handle, requests: Effect.sync(() => [...requests]) }
-    })
-  )
-
-/**
  * An HTTP client whose every request is answered by the emulator, in process.
  *
- * **Example** (Ten minutes of video under a test clock)
+ * **Example** (A day of tuning under a test clock)
  *
  * ```ts
  * import { Operations } from "effect-lro"
@@ -238,19 +146,19 @@ export const layer = (options: {
  * import { Effect, Fiber, Layer, Redacted } from "effect"
  * import { TestClock } from "effect/testing"
  *
- * const name = "models/veo-3.0/operations/a"
+ * const name = "tunedModels/m/operations/a"
  * const Test = Gemini.layer({ apiKey: Redacted.make("test-key") }).pipe(
  *   Layer.provide(Emulator.layerHttpClient),
- *   Layer.provide(Emulator.layer({ operations: { [name]: { duration: "10 minutes", response: "cat.mp4" } } }))
+ *   Layer.provide(Emulator.layer({ operations: { [name]: { duration: "24 hours", response: "tuned" } } }))
  * )
  *
  * const program = Effect.gen(function*() {
- *   const fiber = yield* Effect.forkChild(Operations.waitWithBackoff(name, { timeout: "1 hour" }))
- *   yield* TestClock.adjust("1 hour")
+ *   const fiber = yield* Effect.forkChild(Operations.waitWithBackoff(name, { timeout: "2 days" }))
+ *   yield* TestClock.adjust("2 days")
  *   return (yield* Fiber.join(fiber)).response
  * }).pipe(Effect.provide(Test), Effect.provide(TestClock.layer()), Effect.scoped)
  *
- * await Effect.runPromise(program) // => "cat.mp4"
+ * await Effect.runPromise(program) // => "tuned"
  * ```
  *
  * @category layers
@@ -265,20 +173,15 @@ export const layerHttpClient: Layer.Layer<HttpClient.HttpClient, never, Emulator
           HttpServerRequest.HttpServerRequest,
           HttpServerRequest.fromClientRequest(request).modify({ url: `${url.pathname}${url.search}` })
         ),
-        Effect.map((response) => HttpServerResponse.toClientResponse(response, { request }))
+        Effect.map((response) => HttpServerResponse.toClientResponse(response, { request })),
+        Effect.mapError(() =>
+          new HttpClientError.HttpClientError({
+            reason: new HttpClientError.TransportError({
+              request,
+              cause: Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" })
+            })
+          })
+        )
       )
     ))
 )
-
-// Google's servers print JSON with two spaces and a newline at its end.
-const json = (status: number, body: unknown) =>
-  HttpServerResponse.text(`${JSON.stringify(body, null, 2)}\n`, {
-    status,
-    contentType: "application/json; charset=UTF-8"
-  })
-
-const ok = (operation: Operation.Operation) => json(200, Operation.toJson(operation))
-
-const notFound = json(404, {
-  error: { code: 404, message: "Requested entity was not found.", status: "NOT_FOUND" }
-})

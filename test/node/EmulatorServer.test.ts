@@ -10,7 +10,7 @@ import { FetchHttpClient, HttpClientRequest } from "effect/http"
 
 const Server = EmulatorServer.layer().pipe(
   Layer.provideMerge(Emulator.layer({
-    video: Emulator.video({ duration: "300 millis" }),
+    video: Emulator.videoWithProgress("300 millis"),
     operations: {
       "batches/slow": { duration: "1 hour" },
       "batches/(odd) name:1": { duration: 0, response: { "@type": "t" } }

@@ -1,0 +1,34 @@
+import * as Predicate from "effect/Predicate"
+
+/** Hides the secrets of a call in what came from outside. */
+export interface Mask {
+  /** In a text, also where the secret stands there as JSON or a URL writes it. */
+  readonly text: (text: string) => string
+  /** In every string of a value of JSON. */
+  readonly json: <A>(json: A) => A
+}
+
+const shortest = 8
+
+/**
+ * A bearer token may come back without the word before it, so each word of a header counts. What is shorter than eight
+ * characters is no secret, and would tear ordinary words apart.
+ *
+ * @internal
+ */
+export const make = (headers: ReadonlyArray<string>): Mask => {
+  const words = headers.flatMap((header) => [header, ...header.split(/\s+/), ...header.split(/[\s,;:="]+/)])
+  const forms = words.flatMap((word) => [word, JSON.stringify(word).slice(1, -1), encodeURIComponent(word)])
+  const secrets = [...new Set(forms.filter((form) => form.length >= shortest))].sort((a, b) => b.length - a.length)
+  const text = (text: string) => secrets.reduce((masked, secret) => masked.replaceAll(secret, "<redacted>"), text)
+  return { text, json: (json) => mapStrings(json, text) }
+}
+
+function mapStrings<A>(json: A, f: (text: string) => string): A
+function mapStrings(json: unknown, f: (text: string) => string): unknown {
+  if (typeof json === "string") return f(json)
+  if (Array.isArray(json)) return json.map((value) => mapStrings(value, f))
+  return Predicate.isObject(json)
+    ? Object.fromEntries(Object.entries(json).map(([key, value]) => [f(key), mapStrings(value, f)]))
+    : json
+}
