@@ -1,42 +1,27 @@
-/** Tunes a model and follows its steps, then asks once more and forgets it. `npm run tuning` runs this. */
+/** Tunes a model and follows its steps. `npm run tuning` runs this against an emulator in the same process. */
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Schema, Stream } from "effect"
-import { Operation, Operations, OperationType, PollSchedule } from "effect-lro"
-import { HttpClientRequest } from "effect/http"
+import { Console, Effect, Stream } from "effect"
+import { Operation, Operations, PollSchedule } from "effect-lro"
+import { Tuning } from "effect-lro/gemini"
 import { GeminiEmulated } from "./emulated.ts"
 
-const Tuning = OperationType.make({
-  kind: "tuning",
-  response: Schema.Struct({ name: Schema.String, state: Schema.String }),
-  metadata: Schema.Struct({
-    totalSteps: Schema.Int,
-    completedSteps: Schema.optionalKey(Schema.Int),
-    tunedModel: Schema.String
-  })
-})
-
 const program = Effect.gen(function*() {
-  const request = HttpClientRequest.post("/tunedModels").pipe(
-    HttpClientRequest.bodyJsonUnsafe({
-      displayName: "number generator",
-      baseModel: "models/gemini-1.5-flash-001-tuning",
-      tuningTask: { trainingData: { examples: { examples: [{ textInput: "1", output: "2" }] } } }
-    })
-  )
-  const tuning = yield* Operations.start(Tuning, request)
+  const tuning = yield* Tuning.createTunedModel({
+    displayName: "number generator",
+    baseModel: "models/gemini-1.5-flash-001-tuning",
+    examples: [{ textInput: "1", output: "2" }, { textInput: "2", output: "3" }]
+  })
   yield* Console.log(`started ${tuning.name}`)
 
-  const last = yield* Operations.watch(tuning, { schedule: PollSchedule.fixed("500 millis"), timeout: "1 hour" }).pipe(
-    Stream.tap((operation) =>
+  yield* Operations.watch(tuning, { schedule: PollSchedule.fixed("500 millis"), timeout: "1 hour" }).pipe(
+    Stream.runForEach((operation) =>
       Console.log(Operation.match(operation, {
         Running: ({ metadata }) => `step ${metadata?.completedSteps ?? 0} of ${metadata?.totalSteps ?? "?"}`,
-        Succeeded: ({ response }) => `${response.name} is ${response.state}`,
+        Succeeded: ({ response }) => `${response?.name} is ${response?.state}`,
         Failed: ({ error }) => `failed: ${error.message}`
       }))
-    ),
-    Stream.runLast
+    )
   )
-  yield* Effect.fromOption(last)
 })
 
 program.pipe(Effect.provide(GeminiEmulated), NodeRuntime.runMain)

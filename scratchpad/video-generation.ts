@@ -1,25 +1,16 @@
 /** Generates a video and waits for it with backoff. `npm start` runs this against an emulator in the same process. */
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Schema } from "effect"
-import { Operations, OperationType } from "effect-lro"
-import { HttpClientRequest } from "effect/http"
+import { Console, Effect } from "effect"
+import { Operations } from "effect-lro"
+import { Veo } from "effect-lro/gemini"
 import { GeminiEmulated } from "./emulated.ts"
 import { progressBar } from "./progressBar.ts"
 
-const Video = OperationType.make({
-  kind: "video",
-  response: Schema.Struct({
-    generateVideoResponse: Schema.Struct({
-      generatedSamples: Schema.Array(Schema.Struct({ video: Schema.Struct({ uri: Schema.String }) }))
-    })
-  })
-})
-
 const program = Effect.gen(function*() {
-  const request = HttpClientRequest.post("/models/veo-3.0-generate-001:predictLongRunning").pipe(
-    HttpClientRequest.bodyJsonUnsafe({ instances: [{ prompt: "A cat that reads by the fire" }] })
-  )
-  const started = yield* Operations.start(Video, request)
+  const started = yield* Veo.generateVideos({
+    model: "veo-3.0-generate-001",
+    prompt: "A cat that reads by the fire"
+  })
   yield* Console.log(`started ${started.name}`)
 
   const video = yield* Operations.waitWithBackoff(started, {
@@ -29,9 +20,7 @@ const program = Effect.gen(function*() {
     timeout: "1 minute",
     onProgress: progressBar
   })
-  for (const sample of video.response.generateVideoResponse.generatedSamples) {
-    yield* Console.log(sample.video.uri)
-  }
+  for (const { uri } of Veo.videos(video)) yield* Console.log(uri)
 })
 
 program.pipe(Effect.provide(GeminiEmulated), NodeRuntime.runMain)

@@ -172,7 +172,7 @@ export class InvalidName extends Schema.TaggedError<InvalidName>("effect-lro/Inv
   kind: Schema.Literals(["Empty", "TooLong", "ControlCharacter", "LoneSurrogate", "EmptySegment", "DotSegment"])
 }) {
   override get message(): string {
-    return `${JSON.stringify(this.operationName)} is not the name of an operation (${this.kind})`
+    return `${JSON.stringify(this.operationName)} cannot be a name (${this.kind})`
   }
 }
 

@@ -44,7 +44,7 @@ const all = [
   [
     new OperationsError.InvalidName({ operationName: "a\nb", kind: "ControlCharacter" }),
     OperationsError.InvalidName,
-    "\"a\\nb\" is not the name of an operation (ControlCharacter)"
+    "\"a\\nb\" cannot be a name (ControlCharacter)"
   ],
   [
     new OperationsError.Unsupported({ ...about, verb: "cancel" }),

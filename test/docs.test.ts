@@ -49,6 +49,7 @@ writeFileSync(
   `${out}tsconfig.json`,
   JSON.stringify({
     extends: "../../tsconfig.json",
+    include: [],
     files: examples.map(({ id }) => `${id}.ts`),
     compilerOptions: { noUnusedLocals: false }
   })
@@ -60,11 +61,12 @@ const operations: Readonly<Record<string, Story.Story>> = {
   "operations/abc123": { duration: 0, response: {} },
   "models/veo-3.0-generate-001/operations/abc123": { duration: 0, response: {} },
   "batches/a": { duration: "1 hour" },
-  "batches/b": { duration: "1 hour" }
+  "batches/b": { duration: "1 hour" },
+  "batches/failed": { duration: 0, error: { code: 8, message: "Enqueued token quota exceeded.", details: [] } }
 }
 
 const Server = EmulatorServer.layer().pipe(
-  Layer.provideMerge(Emulator.layer({ duration: "200 millis" }))
+  Layer.provideMerge(Emulator.layer({ duration: 0 }))
 )
 
 layer(Server, { excludeTestServices: true })("documentation examples", (it) => {

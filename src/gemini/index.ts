@@ -1,1 +1,7 @@
+export * as Batches from "./Batches.ts"
+export * as Content from "./Content.ts"
+export * as FileSearch from "./FileSearch.ts"
 export * as Gemini from "./Gemini.ts"
+export * as Tuning from "./Tuning.ts"
+export * as Veo from "./Veo.ts"
+export * as Vertex from "./Vertex.ts"

@@ -52,11 +52,17 @@ export const layer = (
 ): Layer.Layer<HttpServer.HttpServer, HttpServerError.ServeError, Emulator.Emulator> =>
   Layer.unwrap(Effect.map(Emulator.Emulator, ({ handle }) =>
     HttpServer.serve(
-      Effect.catch(handle, () => resetConnection),
+      // A handler runs uninterruptibly unless it says otherwise; one that a fault leaves without an answer would outlive
+      // its client, and hold the server open.
+      Effect.interruptible(Effect.catch(handle, () => resetConnection)),
       flow(HttpMiddleware.compression(), HttpMiddleware.decompression())
     ))).pipe(
       Layer.provideMerge(
-        NodeHttpServer.layer(() => createServer(), { port: options.port ?? 0, host: "127.0.0.1" })
+        NodeHttpServer.layer(() => createServer(), {
+          port: options.port ?? 0,
+          host: "127.0.0.1",
+          gracefulShutdownTimeout: "100 millis"
+        })
       )
     )
 

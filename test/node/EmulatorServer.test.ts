@@ -2,7 +2,7 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schema, Stream } from "effect"
-import { Operation, Operations, OperationType } from "effect-lro"
+import { Operation, Operations, type OperationsClient, OperationType } from "effect-lro"
 import { Gemini } from "effect-lro/gemini"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator } from "effect-lro/testing"
@@ -18,9 +18,12 @@ const Server = EmulatorServer.layer().pipe(
   }))
 )
 
-const overHttp = (client: typeof FetchHttpClient.layer) =>
+const overHttp = (client: typeof FetchHttpClient.layer, options?: OperationsClient.Options) =>
   Layer.unwrap(
-    Effect.map(EmulatorServer.baseUrl, (baseUrl) => Gemini.layer({ apiKey: Redacted.make("test-key"), baseUrl }))
+    Effect.map(
+      EmulatorServer.baseUrl,
+      (baseUrl) => Gemini.layer({ apiKey: Redacted.make("test-key"), baseUrl, ...options })
+    )
   ).pipe(Layer.provideMerge(Server), Layer.provide(client))
 
 describe.each([
@@ -53,6 +56,25 @@ describe.each([
       const gone = yield* Effect.flip(Operations.get("batches/slow"))
       assert.isTrue(gone._tag === "HttpError" && gone.isNotFound)
     }).pipe(Effect.provide(overHttp(client))))
+
+  it.live.each(["reset", "cut", "silent", "slow", "late"] as const)(
+    "%s is seen, and holds nothing open",
+    (what) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.gen(function*() {
+          const { add } = yield* Emulator.Emulator
+          yield* add("batches/a", { duration: 0, faults: [{ what, duration: "1 hour" }] })
+          return yield* Effect.flip(Operations.get("batches/a"))
+        }).pipe(Effect.provide(overHttp(client, { requestTimeout: "300 millis" })))
+        const kind = { reset: "Connection", cut: "Body", silent: "Timeout", slow: "Timeout", late: "Timeout" }[what]
+        // A connection that is reset while it is young may be seen as either.
+        assert.isTrue(
+          error._tag === "TransportError" && error.isTransient && (error.kind === kind || what === "cut"),
+          error.message
+        )
+      }),
+    5000
+  )
 
   it.live("a server that is gone is a transport failure", () =>
     Effect.gen(function*() {

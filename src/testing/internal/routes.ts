@@ -8,6 +8,7 @@ export interface Route {
     | { readonly _tag: "fetch" }
     | { readonly _tag: "start"; readonly verb: string }
     | { readonly _tag: "tunedModel" }
+  readonly path: string
   readonly version: string
   readonly name: string
 }
@@ -56,7 +57,7 @@ export const parse = (method: string, pathname: string): Option.Option<Route> =>
   const split = method === "POST" && colon > path.lastIndexOf("/")
   const name = decode(split ? path.slice(0, colon) : path)
   const verb = split ? path.slice(colon + 1) : ""
-  const route = (action: Route["action"]) => Option.some<Route>({ action, version, name })
+  const route = (action: Route["action"]) => Option.some<Route>({ action, path: pathname, version, name })
   const operation = (verb: "get" | "cancel" | "delete" | "wait") =>
     has(verb, version, name) ? route({ _tag: "operation", verb }) : Option.none()
   const isStart = startVerbs.has(verb) && (first === "upload") === (verb === "uploadToFileSearchStore")

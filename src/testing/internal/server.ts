@@ -223,7 +223,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
         if (upload.announces) {
           return WireFormat.json({}, 200, {
             "x-goog-upload-status": "active",
-            "x-goog-upload-url": `http://${request.headers["host"]}${request.url}&upload_id=${id(12)}`
+            "x-goog-upload-url": `http://${request.headers["host"]}${route.path}?upload_id=${id(12)}`
           })
         }
         const entry = yield* start(route, action.verb, body, query, upload)
