@@ -1,14 +1,12 @@
 /** Google's own client of the Gemini API and of Vertex AI drives the emulator. */
 import { assert, layer } from "@effect/vitest"
 import { GenerateVideosOperation, GoogleGenAI, ImportFileOperation } from "@google/genai"
-import { Effect } from "effect"
-import { Layer, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { Operations, OperationType } from "effect-lro"
 import { Gemini } from "effect-lro/gemini"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator } from "effect-lro/testing"
-import { HttpClientRequest } from "effect/http"
-import { FetchHttpClient } from "effect/http"
+import { FetchHttpClient, HttpClientRequest } from "effect/http"
 import { authClient, call, Server, untilItIsDone } from "./support.ts"
 
 const gemini = (baseUrl: string) => new GoogleGenAI({ apiKey: "any-key", httpOptions: { baseUrl } })

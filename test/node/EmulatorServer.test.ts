@@ -7,6 +7,7 @@ import { Gemini } from "effect-lro/gemini"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator } from "effect-lro/testing"
 import { FetchHttpClient, HttpClientRequest } from "effect/http"
+import { gzipSync } from "node:zlib"
 
 const Server = EmulatorServer.layer().pipe(
   Layer.provideMerge(Emulator.layer({
@@ -86,4 +87,28 @@ describe.each([
       if (error._tag !== "TransportError") return
       assert.deepStrictEqual([error.kind, error.code], ["Connection", "ECONNREFUSED"])
     }))
+})
+
+describe("the server", () => {
+  it.live("compresses for clients that take it, and takes what is compressed", () =>
+    Effect.gen(function*() {
+      const url = yield* EmulatorServer.baseUrl
+      const { add } = yield* Emulator.Emulator
+      yield* add("batches/large", { duration: 0, response: { text: "x".repeat(5000) } })
+      const get = (encoding: string) =>
+        Effect.promise(() => fetch(`${url}/v1beta/batches/large`, { headers: { "accept-encoding": encoding } }))
+      const gzipped = yield* get("gzip")
+      assert.strictEqual(gzipped.headers.get("content-encoding"), "gzip")
+      assert.include(yield* Effect.promise(() => gzipped.text()), "xxxx")
+      assert.isNull((yield* get("identity")).headers.get("content-encoding"))
+      const posted = yield* Effect.promise(() =>
+        fetch(`${url}/v1beta/models/m:predictLongRunning`, {
+          method: "POST",
+          headers: { "content-encoding": "gzip", "content-type": "application/json" },
+          body: gzipSync(JSON.stringify({ instances: [] }))
+        })
+      )
+      assert.strictEqual(posted.status, 200)
+      assert.strictEqual((yield* Emulator.Emulator.use((_) => _.requests)).at(-1)?.body, "{\"instances\":[]}")
+    }).pipe(Effect.provide(Server)))
 })

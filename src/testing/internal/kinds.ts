@@ -117,6 +117,8 @@ interface BatchKind {
   readonly metadata: "GenerateContentBatch" | "EmbedContentBatch"
   /** The last part of the `@type` of its response. */
   readonly response: string
+  /** Whether it has an `updateTime` when it has ended. */
+  readonly isUpdated: boolean
   readonly answer: (request: unknown) => unknown
 }
 
@@ -124,6 +126,7 @@ interface BatchKind {
 export const contentBatch: BatchKind = {
   metadata: "GenerateContentBatch",
   response: "GenerateContentBatchOutput",
+  isUpdated: true,
   answer: () => ({
     candidates: [{ content: { parts: [{ text: "emulated" }], role: "model" }, finishReason: "STOP", index: 0 }],
     usageMetadata: { promptTokenCount: 5, candidatesTokenCount: 1, totalTokenCount: 6 }
@@ -134,6 +137,7 @@ export const contentBatch: BatchKind = {
 export const embedBatch: BatchKind = {
   metadata: "EmbedContentBatch",
   response: "EmbedContentBatch",
+  isUpdated: false,
   answer: () => ({ embedding: { values: [-0.01657847, 0.020118287, 0.026177283] } })
 }
 
@@ -191,7 +195,7 @@ export const batch = (duration: number, kind: BatchKind, model: string, body: un
         output,
         createTime: created(moment),
         endTime: WireFormat.timestamp(endedAt),
-        updateTime: WireFormat.timestamp(endedAt),
+        ...(kind.isUpdated ? { updateTime: WireFormat.timestamp(endedAt) } : undefined),
         batchStats: {
           requestCount: String(results.length),
           successfulRequestCount: count(results.length - failed),
