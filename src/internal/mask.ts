@@ -17,11 +17,18 @@ const shortest = 8
  * @internal
  */
 export const make = (headers: ReadonlyArray<string>): Mask => {
+  // Most answers need no mask.
+  let known: ReadonlyArray<string> | undefined
+  const text = (text: string) =>
+    (known ??= secretsOf(headers)).reduce((masked, secret) => masked.replaceAll(secret, "<redacted>"), text)
+  return { text, json: (json) => mapStrings(json, text) }
+}
+
+/** Every form of every word, the longer ones first, so that no part of a longer one is left. */
+const secretsOf = (headers: ReadonlyArray<string>): ReadonlyArray<string> => {
   const words = headers.flatMap((header) => [header, ...header.split(/\s+/), ...header.split(/[\s,;:="]+/)])
   const forms = words.flatMap((word) => [word, JSON.stringify(word).slice(1, -1), encodeURIComponent(word)])
-  const secrets = [...new Set(forms.filter((form) => form.length >= shortest))].sort((a, b) => b.length - a.length)
-  const text = (text: string) => secrets.reduce((masked, secret) => masked.replaceAll(secret, "<redacted>"), text)
-  return { text, json: (json) => mapStrings(json, text) }
+  return [...new Set(forms)].filter((form) => form.length >= shortest).sort((a, b) => b.length - a.length)
 }
 
 function mapStrings<A>(json: A, f: (text: string) => string): A
