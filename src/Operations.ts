@@ -18,7 +18,7 @@ import { type ListOptions, OperationsClient } from "./OperationsClient.ts"
 import { type CallError, InvalidResponse, type SendError } from "./OperationsError.ts"
 import * as OperationType from "./OperationType.ts"
 
-export { cancelAndSettle, settle, wait, waitWithBackoff, watch } from "./Waiting.ts"
+export { cancelAndSettle, settle, settleAll, wait, waitAll, waitWithBackoff, watch } from "./Waiting.ts"
 export { hasMorePages }
 
 /**

@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Loop from "./internal/loop.ts"
 import type { Failed, Operation, Succeeded } from "./Operation.ts"
@@ -16,6 +17,30 @@ import type { SettleError, WaitError } from "./OperationsError.ts"
 import type { OperationRef, Target } from "./OperationType.ts"
 import * as PollSchedule from "./PollSchedule.ts"
 import type * as WaitOptions from "./WaitOptions.ts"
+
+// The loop is the same for all targets; the signatures below see to it that a type comes from a reference alone.
+
+const settleOne = Effect.fn("Operations.settle")(
+  function*<A, M, E1, R1, E2, R2, E3, R3>(
+    target: Target<A, M>,
+    options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+  ) {
+    const loop = yield* Loop.make(target, options)
+    return yield* loop.settle
+  }
+)
+
+const waitOne = Effect.fn("Operations.wait")(
+  function*<A, M, E1, R1, E2, R2, E3, R3>(
+    target: Target<A, M>,
+    options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+  ) {
+    const { pollInterval, ...rest } = options
+    const schedule = pollInterval === undefined ? undefined : { schedule: PollSchedule.fixed(pollInterval) }
+    const loop = yield* Loop.make(target, { ...rest, ...schedule })
+    return yield* loop.succeed
+  }
+)
 
 /**
  * Waits until the operation is done, whichever way it ended.
@@ -57,15 +82,7 @@ export const settle: {
     target: Target,
     options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
   ): Effect.Effect<Succeeded | Failed, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
-} = Effect.fn("Operations.settle")(
-  function*<A, M, E1, R1, E2, R2, E3, R3>(
-    target: Target<A, M>,
-    options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ) {
-    const loop = yield* Loop.make(target, options)
-    return yield* loop.settle
-  }
-)
+} = settleOne
 
 /**
  * Waits until the operation has succeeded, looking at a fixed interval; fails with `OperationFailed` if it ended in an
@@ -105,17 +122,7 @@ export const wait: {
     target: Target,
     options?: WaitOptions.WaitOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
   ): Effect.Effect<Succeeded, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
-} = Effect.fn("Operations.wait")(
-  function*<A, M, E1, R1, E2, R2, E3, R3>(
-    target: Target<A, M>,
-    options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ) {
-    const { pollInterval, ...rest } = options
-    const schedule = pollInterval === undefined ? undefined : { schedule: PollSchedule.fixed(pollInterval) }
-    const loop = yield* Loop.make(target, { ...rest, ...schedule })
-    return yield* loop.succeed
-  }
-)
+} = waitOne
 
 /**
  * Waits until the operation has succeeded, looking often at first and ever less later: after 1 second, doubling to 30
@@ -229,3 +236,103 @@ export const cancelAndSettle: {
     return yield* loop.settle
   }
 )
+
+/**
+ * Waits for many operations at once. A stream of those that succeeded, in the order in which they end; it fails with the
+ * first that does not, and the other waits are interrupted.
+ *
+ * **Details**
+ *
+ * The waits are not limited, their requests are (`maxInFlight` of the client). `initialSpread` keeps them from all looking
+ * at the same time. See {@link settleAll} where one failure must not end the others.
+ *
+ * **Example** (The first of two)
+ *
+ * ```ts
+ * import { Operation, Operations } from "effect-lro"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect, Stream } from "effect"
+ *
+ * const program = Operations.waitAll(["batches/a", "batches/b"]).pipe(
+ *   Stream.map((operation) => operation.name),
+ *   Stream.runHead,
+ *   Effect.flatMap(Effect.fromOption),
+ *   Effect.provide(TestOperations.layer({
+ *     "batches/a": [Operation.running("batches/a")],
+ *     "batches/b": [Operation.succeeded("batches/b", "done")]
+ *   }))
+ * )
+ * await Effect.runPromise(program) // => "batches/b"
+ * ```
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const waitAll: {
+  <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    targets: Iterable<OperationRef<A, M>>,
+    options?: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3>
+  ): Stream.Stream<Succeeded<A, M>, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    targets: Iterable<Target>,
+    options?: WaitOptions.WaitOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
+  ): Stream.Stream<Succeeded, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+} = <A, M, E1, R1, E2, R2, E3, R3>(
+  targets: Iterable<Target<A, M>>,
+  options?: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3>
+) => Stream.mapEffect(Stream.fromIterable(targets), (target) => waitOne(target, options), inTheOrderTheyEnd)
+
+/**
+ * Waits for many operations at once, whichever way each ends. A stream of each target with its outcome, in the order in
+ * which they end: the completed operation, or what went wrong with its wait. It does not fail.
+ *
+ * **Example** (One that ends, one that does not)
+ *
+ * ```ts
+ * import { Operation, Operations } from "effect-lro"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect, Result, Stream } from "effect"
+ *
+ * const program = Operations.settleAll(["batches/a", "batches/b"], { timeout: 0 }).pipe(
+ *   Stream.map(([name, outcome]) => [name, Result.isSuccess(outcome) ? outcome.success._tag : outcome.failure._tag]),
+ *   Stream.runCollect,
+ *   Effect.provide(TestOperations.layer({
+ *     "batches/a": [Operation.running("batches/a")],
+ *     "batches/b": [Operation.succeeded("batches/b", "done")]
+ *   }))
+ * )
+ * const outcomes = await Effect.runPromise(program)
+ * new Map(outcomes.map(([name, tag]) => [name, tag])).get("batches/a") // => "Timeout"
+ * ```
+ *
+ * @category waiting
+ * @since 0.1.0
+ */
+export const settleAll: {
+  <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    targets: Iterable<OperationRef<A, M>>,
+    options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
+  ): Stream.Stream<
+    readonly [OperationRef<A, M>, Result.Result<Succeeded<A, M> | Failed<M>, SettleError | E1 | E2 | E3>],
+    never,
+    OperationsClient | R1 | R2 | R3
+  >
+  <T extends Target, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
+    targets: Iterable<T>,
+    options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
+  ): Stream.Stream<
+    readonly [T, Result.Result<Succeeded | Failed, SettleError | E1 | E2 | E3>],
+    never,
+    OperationsClient | R1 | R2 | R3
+  >
+} = <A, M, T extends Target<A, M>, E1, R1, E2, R2, E3, R3>(
+  targets: Iterable<T>,
+  options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
+) =>
+  Stream.mapEffect(
+    Stream.fromIterable(targets),
+    (target) => Effect.map(Effect.result(settleOne(target, options)), (outcome) => [target, outcome] as const),
+    inTheOrderTheyEnd
+  )
+
+const inTheOrderTheyEnd = { concurrency: "unbounded", unordered: true } as const

@@ -10,6 +10,7 @@ import {
   Layer,
   Random,
   Ref,
+  Result,
   Schedule,
   Schema,
   Stream
@@ -544,6 +545,60 @@ describe("watch", () => {
       const watch = Operations.watch(name, { timeout: "6 seconds" })
       const twice = Effect.andThen(Effect.flip(Stream.runDrain(watch)), Effect.flip(Stream.runDrain(watch)))
       assert.deepStrictEqual((yield* play({ [name]: [running()] }, twice)).at, [0, 5000, 6000, 6000, 11_000, 12_000])
+    }))
+})
+
+describe("many", () => {
+  const later = (id: string, minutes: number) => ({
+    [`batches/${id}`]: [TestOperations.after(`${minutes} minutes`, Operation.succeeded(`batches/${id}`, id))]
+  })
+  const scripts = { ...later("a", 3), ...later("b", 1), ...later("c", 2) }
+  const names = Object.keys(scripts)
+
+  it.effect("waitAll gives them in the order in which they end", () =>
+    Effect.gen(function*() {
+      const all = Stream.runCollect(Stream.map(Operations.waitAll(names), (operation) => operation.response))
+      const { at, exit } = yield* play(scripts, all)
+      assert.deepStrictEqual(exit, Exit.succeed(["b", "c", "a"]))
+      assert.deepStrictEqual(at, [0, 0, 0])
+    }))
+
+  it.effect("waitAll fails with the first that does not succeed, and leaves the others", () =>
+    Effect.gen(function*() {
+      const bad = { "batches/x": [TestOperations.after("90 seconds", TestOperations.httpError(403))] }
+      const other = { "batches/y": [Operation.running("batches/y")] }
+      const seen: Array<unknown> = []
+      const all = Operations.waitAll(["batches/y", "batches/b", "batches/x"]).pipe(
+        Stream.runForEach((operation) => Effect.sync(() => seen.push(operation.response)))
+      )
+      const { calls, error } = yield* playError({ ...scripts, ...bad, ...other }, all)
+      assert.strictEqual(error._tag, "HttpError")
+      assert.deepStrictEqual(seen, ["b"])
+      assert.isAtMost(calls.at(-1)!.at, 90_000)
+    }))
+
+  it.effect("settleAll gives every target with its outcome, and fails with none", () =>
+    Effect.gen(function*() {
+      const targets = [name, done, OperationType.ref(OperationType.untyped, "batches/b"), "batches/unknown"]
+      const all = Stream.runCollect(Operations.settleAll(targets, { timeout: "2 minutes" }))
+      const { exit } = yield* play({ ...scripts, [name]: [running()] }, all)
+      const outcomes = (yield* exit).map(([target, outcome]) => [
+        targets.indexOf(target),
+        Result.isSuccess(outcome) ? outcome.success._tag : outcome.failure._tag
+      ])
+      assert.sameDeepMembers(outcomes, [[0, "Timeout"], [1, "Succeeded"], [2, "Succeeded"], [3, "HttpError"]])
+      assert.deepStrictEqual(outcomes.at(-1), [0, "Timeout"])
+    }))
+
+  it.effect("a stream that has ended has no waits left", () =>
+    Effect.gen(function*() {
+      const all = Operations.settleAll(names).pipe(
+        Stream.take(1),
+        Stream.runDrain,
+        Effect.andThen(Effect.sleep("1 day"))
+      )
+      const { calls } = yield* play({ ...scripts, "batches/a": [Operation.running("batches/a")] }, all)
+      assert.isAtMost(calls.at(-1)!.at, 60_000)
     }))
 })
 

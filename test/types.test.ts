@@ -1,6 +1,6 @@
 /** What the compiler infers is API: checked by `npm run check`, which fails where one of these does not hold. */
 import { assert, expectTypeOf, it } from "@effect/vitest"
-import { type Config, Context, type Effect, Layer, Schedule, Schema, type Stream } from "effect"
+import { type Config, Context, type Effect, Layer, type Result, Schedule, Schema, type Stream } from "effect"
 import {
   type Endpoint,
   type Operation,
@@ -76,6 +76,23 @@ it("settle gives both ends, watch all states", () => {
       OperationsError.CallError | OperationsError.Timeout,
       Client
     >
+  >()
+})
+
+it("many of one kind keep their type, many of any kind have none", () => {
+  expectTypeOf(Operations.waitAll([ref])).toEqualTypeOf<
+    Stream.Stream<Operation.Succeeded<Video, Progress>, WaitError, Client>
+  >()
+  expectTypeOf(Operations.waitAll(["a", ref])).toEqualTypeOf<Stream.Stream<Operation.Succeeded, WaitError, Client>>()
+  type Settled<T, A, M> = readonly [
+    T,
+    Result.Result<Operation.Succeeded<A, M> | Operation.Failed<M>, OperationsError.SettleError>
+  ]
+  expectTypeOf(Operations.settleAll([ref])).toEqualTypeOf<
+    Stream.Stream<Settled<OperationType.OperationRef<Video, Progress>, Video, Progress>, never, Client>
+  >()
+  expectTypeOf(Operations.settleAll(["a", "b"])).toEqualTypeOf<
+    Stream.Stream<Settled<"a" | "b", unknown, unknown>, never, Client>
   >()
 })
 
