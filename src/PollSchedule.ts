@@ -4,9 +4,14 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Check from "./internal/check.ts"
+import { getProgress, type Operation } from "./Operation.ts"
 import type { HttpError, TransportError } from "./OperationsError.ts"
 
 /**
@@ -103,3 +108,188 @@ export const retryTransient = (
     Schedule.upTo({ times: maxFailures - 1 })
   )
 }
+
+/**
+ * Options of {@link adaptive}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AdaptiveOptions {
+  /** The part of the age that the next delay is, above 0. Default: 0.1. */
+  readonly ratio?: number | undefined
+  /** No delay is shorter. Default: 1 second. */
+  readonly floor?: Duration.Input | undefined
+  /** No delay is longer. Default: 5 minutes. */
+  readonly ceiling?: Duration.Input | undefined
+}
+
+interface Adaptive {
+  readonly floor: number
+  readonly ceiling: number
+  /** The delay for an age, both in milliseconds. */
+  readonly delay: (age: number) => number
+}
+
+const adapt = (options: AdaptiveOptions): Adaptive => {
+  const ratio = Check.above("ratio", 0, options.ratio ?? 0.1)
+  const floor = Duration.toMillis(Check.positiveDuration("floor", options.floor ?? "1 second"))
+  const ceiling = Duration.toMillis(Check.positiveDuration("ceiling", options.ceiling ?? "5 minutes"))
+  Check.require("floor", "at most ceiling", floor <= ceiling, `${floor} ms`)
+  return { floor, ceiling, delay: (age) => Math.min(ceiling, Math.max(floor, age * ratio)) }
+}
+
+/** A schedule that decides by the milliseconds since it began, on the monotonic clock, and by what it is given. */
+const byAge = <In>(make: () => (age: number, input: In) => number): Schedule.Schedule<Duration.Duration, In> =>
+  Schedule.fromStep(Effect.map(Clock.monotonicTimeNanos, (since) => {
+    const delayOf = make()
+    return (_: number, input: In) =>
+      Effect.map(Clock.monotonicTimeNanos, (now): [Duration.Duration, Duration.Duration] => {
+        const delay = Duration.millis(delayOf(Number(now - since) / 1e6, input))
+        return [delay, delay]
+      })
+  }))
+
+/**
+ * Delays in proportion to the age of the wait: an operation that has run for an hour is looked at ten times more seldom
+ * than one that has run for six minutes.
+ *
+ * **Details**
+ *
+ * This bounds the relative lateness. With the default `ratio` of 0.1 an operation is seen done no later than a tenth of its
+ * duration after its end, or `floor` after it, whichever is more; and `ceiling` bounds the lateness in all. The number of
+ * looks grows with the logarithm of the duration, until the ceiling is reached.
+ *
+ * **Example** (An hour)
+ *
+ * ```ts
+ * import { PollSchedule } from "effect-lro"
+ * import { Effect } from "effect"
+ *
+ * const program = PollSchedule.explain(PollSchedule.adaptive(), ["1 hour"]).pipe(
+ *   Effect.map(({ looks, lateness }) => [looks.mean < 80, lateness.max <= 6 * 60_000])
+ * )
+ * await Effect.runPromise(program) // => [true, true]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const adaptive = (options: AdaptiveOptions = {}): Schedule.Schedule<Duration.Duration> => {
+  const { delay } = adapt(options)
+  return byAge<unknown>(() => delay)
+}
+
+/**
+ * Looks that aim at the predicted end, where the metadata shows progress: much of what remains is waited for at once, then
+ * the looks close in. Where there is no progress, and until it has moved, it is {@link adaptive}.
+ *
+ * **Details**
+ *
+ * The speed is the mean since progress was first seen, or the last one where that is higher. How much of the predicted rest
+ * is waited for grows with the number of steps of progress that were seen, and no delay is longer than twice what was
+ * watched so far: a prediction from little is little trusted. Progress that falls back starts it anew. Past the predicted
+ * end the delay grows from `floor` with the time that the operation is overdue.
+ *
+ * **Gotchas**
+ *
+ * Progress that comes in coarse steps costs further looks, progress that runs ever faster lateness, within the ceiling.
+ *
+ * **Example** (A tuning that tells its steps)
+ *
+ * ```ts
+ * import { PollSchedule } from "effect-lro"
+ * import { Effect } from "effect"
+ *
+ * const hour = ["1 hour"] as const
+ * const steps = { metadata: (share: number) => ({ totalSteps: 400, completedSteps: Math.floor(share * 400) }) }
+ * const program = Effect.all([
+ *   PollSchedule.explain(PollSchedule.eta(), hour, steps),
+ *   PollSchedule.explain(PollSchedule.adaptive(), hour)
+ * ]).pipe(Effect.map(([eta, blind]) => eta.looks.mean < blind.looks.mean && eta.lateness.mean < blind.lateness.mean))
+ * await Effect.runPromise(program) // => true
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const eta = (options: AdaptiveOptions = {}): Schedule.Schedule<Duration.Duration, Operation> => {
+  const { ceiling, delay, floor } = adapt(options)
+  return byAge<Operation>(() => {
+    let course: Course | undefined
+    return (age, operation) => {
+      const percent = Option.getOrUndefined(getProgress(operation))
+      if (percent === undefined) return delay(age)
+      course = watched(course, { age, percent })
+      const { first, last, previous, step } = course
+      if (last === first) return delay(age)
+      const speed = Math.max(speedOf(first, last), speedOf(previous, last))
+      const remaining = last.age + (100 - last.percent) / speed - age
+      if (remaining <= 0) return delay(-remaining)
+      const steps = (last.percent - first.percent) / step
+      const trusted = Math.min(remaining * Math.min(0.95, steps / (steps + 1)), 2 * (age - first.age))
+      return Math.min(ceiling, Math.max(floor, trusted))
+    }
+  })
+}
+
+interface Sample {
+  readonly age: number
+  readonly percent: number
+}
+
+/** What was seen of the progress: where it began, its last two changes, and the smallest change so far. */
+interface Course {
+  readonly first: Sample
+  readonly previous: Sample
+  readonly last: Sample
+  readonly step: number
+}
+
+const watched = (course: Course | undefined, now: Sample): Course => {
+  if (course === undefined || now.percent < course.last.percent) {
+    return { first: now, previous: now, last: now, step: Number.POSITIVE_INFINITY }
+  }
+  const { first, last, step } = course
+  if (now.percent === last.percent) return course
+  return { first, previous: last, last: now, step: Math.min(step, now.percent - last.percent) }
+}
+
+const speedOf = (from: Sample, to: Sample): number => (to.percent - from.percent) / (to.age - from.age)
+
+/**
+ * Spreads the delays of a schedule, so that waits that began together do not go on together. Put it last: jitter that
+ * comes before a ceiling is gone where the ceiling is reached.
+ *
+ * **Details**
+ *
+ * `full` takes any delay up to the schedule's; `equal` the upper half of it; `proportional` up to a fifth more or less.
+ * The random numbers are those of `Random`, so a seed gives the same delays.
+ *
+ * **Example** (Backoff with jitter)
+ *
+ * ```ts
+ * import { Operations, PollSchedule } from "effect-lro"
+ *
+ * const schedule = PollSchedule.backoff().pipe(PollSchedule.jittered("equal"))
+ * const program = Operations.settle("operations/a", { schedule })
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const jittered =
+  (kind: "full" | "equal" | "proportional") =>
+  <Out, In, E, R>(schedule: Schedule.Schedule<Out, In, E, R>): Schedule.Schedule<Out, In, E, R> =>
+    Schedule.modifyDelay(
+      schedule,
+      ({ duration }) => Effect.map(Random.next, (part) => Duration.times(duration, jitter[kind](part)))
+    )
+
+const jitter = {
+  full: (part: number) => part,
+  equal: (part: number) => 0.5 + part / 2,
+  proportional: (part: number) => 0.8 + part * 0.4
+}
+
+export { explain, type ExplainOptions, type Explanation, type Spread } from "./internal/explain.ts"

@@ -44,6 +44,10 @@ export const atLeast = (option: string, minimum: number, value: number): number 
   Number.isFinite(value) && value >= minimum ? value : refuse(option, `a finite number, ${minimum} or above`, value)
 
 /** @internal */
+export const above = (option: string, bound: number, value: number): number =>
+  Number.isFinite(value) && value > bound ? value : refuse(option, `a finite number above ${bound}`, value)
+
+/** @internal */
 export const positiveInt = (option: string, value: number): number =>
   Number.isSafeInteger(value) && value > 0 ? value : refuse(option, "a whole number above zero", value)
 
