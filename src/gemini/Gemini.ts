@@ -12,10 +12,10 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Endpoint from "../Endpoint.ts"
 import * as Check from "../internal/check.ts"
 import * as OperationsClient from "../OperationsClient.ts"
+import { optional, set } from "./internal/config.ts"
 
 /**
  * What Gemini needs to know of its user.
@@ -165,11 +165,9 @@ export const layerConfig = (
 ): Layer.Layer<OperationsClient.OperationsClient, Config.ConfigError, HttpClient.HttpClient> =>
   Layer.unwrap(Effect.gen(function*() {
     const apiKey = yield* options.apiKey ?? apiKeyConfig
-    const baseUrl = yield* options.baseUrl ?? baseUrlConfig
+    const baseUrl = yield* options.baseUrl ?? optional("GOOGLE_GEMINI_BASE_URL")
     return layer({ ...options, apiKey, baseUrl })
   }))
-
-const set = (name: string) => Config.schema(Schema.Trim.check(Schema.isNonEmpty()), name)
 
 const apiKeyConfig: Config.Config<Redacted.Redacted> = set("GOOGLE_API_KEY").pipe(
   Config.orElse(() => set("GEMINI_API_KEY")),
@@ -177,8 +175,4 @@ const apiKeyConfig: Config.Config<Redacted.Redacted> = set("GOOGLE_API_KEY").pip
   Config.orElse(() =>
     Config.fail(new ConfigProvider.SourceError({ message: "neither GOOGLE_API_KEY nor GEMINI_API_KEY is set" }))
   )
-)
-
-const baseUrlConfig: Config.Config<string | undefined> = set("GOOGLE_GEMINI_BASE_URL").pipe(
-  Config.orElse(() => Config.succeed(undefined))
 )

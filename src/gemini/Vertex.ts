@@ -13,12 +13,12 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import * as Endpoint from "../Endpoint.ts"
 import * as Check from "../internal/check.ts"
 import * as OperationName from "../OperationName.ts"
 import * as OperationsClient from "../OperationsClient.ts"
 import { AuthError, type InvalidName, type Unsupported } from "../OperationsError.ts"
+import { optional, set } from "./internal/config.ts"
 
 /**
  * What Vertex AI needs to know of its user.
@@ -261,11 +261,6 @@ export const layerConfig = (
     const baseUrl = yield* options.baseUrl ?? optional("GOOGLE_VERTEX_BASE_URL")
     return layer({ ...options, project, location, baseUrl })
   }))
-
-const set = (name: string) => Config.schema(Schema.Trim.check(Schema.isNonEmpty()), name)
-
-const optional = (name: string): Config.Config<string | undefined> =>
-  Config.orElse(set(name), () => Config.succeed(undefined))
 
 const projectConfig: Config.Config<string> = Config.orElse(
   set("GOOGLE_CLOUD_PROJECT"),
