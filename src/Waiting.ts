@@ -37,7 +37,7 @@ const waitOne = Effect.fn("Operations.wait")(
   ) {
     const { pollInterval, ...rest } = options
     const schedule = pollInterval === undefined ? undefined : { schedule: PollSchedule.fixed(pollInterval) }
-    const loop = yield* Loop.make(target, { ...rest, ...schedule })
+    const loop = yield* Loop.make(target, { ...rest, ...schedule }, pollInterval)
     return yield* loop.succeed
   }
 )
@@ -162,7 +162,11 @@ export const waitWithBackoff: {
     target: Target<A, M>,
     options: WaitOptions.BackoffOptions<A, M, E2, R2, E3, R3> = {}
   ) {
-    const loop = yield* Loop.make(target, { ...options, schedule: PollSchedule.backoff(options) })
+    const loop = yield* Loop.make(
+      target,
+      { ...options, schedule: PollSchedule.backoff(options) },
+      options.initialDelay ?? "1 second"
+    )
     return yield* loop.succeed
   }
 )

@@ -19,6 +19,8 @@ import { Pace } from "./pace.ts"
 /** A server may ask for any delay; a wait takes no more than this from it. */
 const maxHint = Duration.minutes(5)
 
+const defaultInterval = Duration.seconds(5)
+
 /** How long the server is asked to hold a look, and the least that is worth asking for. */
 const longPollTime = Duration.seconds(30)
 const shortestLongPoll = Duration.seconds(1)
@@ -27,13 +29,14 @@ const interruptTimeout = Duration.seconds(5)
 
 /**
  * One wait, ready to run: how it looks, when it looks again, and what it says when its time is over. The options are
- * checked here, before anything is sent.
+ * checked here, before anything is sent. The delay after the first look is told by those who know it.
  *
  * @internal
  */
 export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   target: OperationType.Target<A, M>,
-  options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
+  options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>,
+  firstInterval?: Duration.Input
 ) {
   type Failure = CallError | Timeout | E1 | E2 | E3
   const client = yield* OperationsClient
@@ -42,13 +45,17 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   const decode = decoderOf(type)
   const grace = Check.finiteDuration("notFoundGrace", options.notFoundGrace ?? 0)
   const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
+  const interval = firstInterval === undefined
+    ? (options.schedule === undefined ? defaultInterval : undefined)
+    : Duration.fromInputUnsafe(firstInterval)
   const pace = new Pace(
     yield* Clock.monotonicTimeNanos,
     Check.anyDuration("timeout", options.timeout ?? "10 minutes"),
-    Check.positiveDuration("minDelay", options.minDelay ?? "10 millis")
+    Check.positiveDuration("minDelay", options.minDelay ?? "10 millis"),
+    interval
   )
   const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = options.schedule ??
-    PollSchedule.fixed("5 seconds")
+    PollSchedule.fixed(defaultInterval)
   const retry: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ??
     PollSchedule.retryTransient()
   const interruptedBy = options.onInterrupt ?? "leave"
@@ -95,15 +102,25 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     Schedule.while(() => Effect.map(pace.elapsed, Duration.isLessThan(grace)))
   )
 
+  /** Tells what is between the loop and the wire what a call is for. */
+  const asLook = <B, E, R>(call: Effect.Effect<B, E, R>) =>
+    Effect.suspend(() =>
+      Effect.provideService(call, CurrentPoll, {
+        since: pace.since,
+        deadline: pace.deadline,
+        interval: pace.interval,
+        type
+      })
+    )
+
   /** Repeats a failing call as `retry` says. A failure that would be retried, had the wait time, is its `Timeout`. */
   const persist = <B>(call: Effect.Effect<B, CallError>) =>
-    pace.look(call).pipe(
+    asLook(pace.look(call)).pipe(
       (call) => Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound, hintOf)),
       Effect.retry(pace.keep(retry, isFailedPoll, hintOf)),
       Effect.catch((error): Effect.Effect<never, Timeout | CallError | E3> =>
         pace.over && isFailedPoll(error) ? timedOut(error) : Effect.fail(error)
-      ),
-      Effect.provideService(CurrentPoll, { since: pace.since, deadline: pace.deadline, type })
+      )
     )
 
   const poll = persist(ask).pipe(

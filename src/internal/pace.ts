@@ -16,6 +16,8 @@ export class Pace {
   readonly minDelay: Duration.Duration
   /** There is no time for another look. */
   over = false
+  /** The delay before the present look. */
+  interval: Duration.Duration | undefined
   /** A delay was cut to end at the deadline, so the look after it is the last. */
   private lastLook = false
   /** When the last look was answered. */
@@ -23,7 +25,13 @@ export class Pace {
   /** How long the server held the last look before it answered; that counts as waiting. */
   private held: Duration.Duration = Duration.zero
 
-  constructor(since: bigint, timeout: Duration.Duration, minDelay: Duration.Duration) {
+  constructor(
+    since: bigint,
+    timeout: Duration.Duration,
+    minDelay: Duration.Duration,
+    interval: Duration.Duration | undefined
+  ) {
+    this.interval = interval
     this.since = since
     this.answeredAt = since
     this.deadline = Duration.isFinite(timeout) ? since + Duration.toNanosUnsafe(timeout) : undefined
@@ -78,6 +86,7 @@ export class Pace {
       this.held = Duration.zero
       this.over = this.lastLook || (this.deadline !== undefined && this.answeredAt >= this.deadline)
       this.lastLook = Duration.isLessThan(Duration.subtract(left, wanted), this.minDelay)
+      this.interval = wanted
       return this.over ? Option.none() : Option.some(this.lastLook ? left : wanted)
     })
 
