@@ -181,14 +181,17 @@ export const make = Effect.fnUntraced(function*(
   const inTurn = Effect.fnUntraced(function*<A, E, R>(call: Transport.Call, effect: Effect.Effect<A, E, R>) {
     const first = yield* turns.withPermitsIfAvailable(1)(effect)
     if (Option.isSome(first)) return first.value
+    // A turn passes on in the same tick in which it is given back. By the next one the client has taken its connection back
+    // too, and who was interrupted meanwhile is gone: else each would open a connection of its own.
+    const queued = Effect.andThen(Effect.yieldNow, effect)
     const deadline = (yield* CurrentPoll)?.deadline
-    if (deadline === undefined) return yield* turns.withPermit("")(effect)
+    if (deadline === undefined) return yield* turns.withPermit("")(queued)
     const left = deadline - (yield* Clock.monotonicTimeNanos)
     let started = false
     return yield* Effect.raceFirst(
       turns.withPermit("")(Effect.suspend(() => {
         started = true
-        return effect
+        return queued
       })),
       Effect.andThen(
         Effect.sleep(Duration.nanos(left > 0n ? left : 0n)),
@@ -225,8 +228,9 @@ export const make = Effect.fnUntraced(function*(
 
   const operation = (call: Transport.Call, answer: Transport.Answer & { readonly mask: Mask.Mask }) =>
     Effect.map(decode(call, "NotOperation", answer, Operation.fromJson), (operation) => {
-      const masked = operation._tag === "Failed"
-        ? { ...operation, error: answer.mask.json(operation.error) }
+      // Errors hold operations that failed, and the last state that was seen running.
+      const masked = operation._tag === "Failed" || (operation._tag === "Running" && answer.mask.isIn(answer.text))
+        ? answer.mask.json(operation)
         : operation
       // Some services leave the name out of their answer; it is the one that was asked for.
       if (masked.name !== "" || call.verb === "start") return masked

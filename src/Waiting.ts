@@ -216,7 +216,8 @@ export const watch: {
  * **Details**
  *
  * A cancellation is best effort (`google/longrunning/operations.proto`). That the operation was done before it came
- * (`FAILED_PRECONDITION`) is no failure here. The cancellation is repeated after transient failures, as looks are.
+ * (`FAILED_PRECONDITION`) is no failure here. The cancellation is repeated after transient failures, as looks are, and is
+ * part of the time of the wait: where it takes all of it, there is no look.
  *
  * @category waiting
  * @since 0.1.0

@@ -3,10 +3,9 @@ import { Arbitrary, Effect, Fiber, Option, Predicate, Result, Schema, Stream } f
 import { Operation, Operations, type OperationsClient, OperationType, RpcStatus } from "effect-lro"
 import { TestClock } from "effect/testing"
 import { clientOver, scripted } from "./support/http.ts"
+import { bodies } from "./support/runs.ts"
 
-// LRO_RUNS makes a deep run, LRO_SEED another one; a failure prints the token that replays it.
-const runs = Number(process.env["LRO_RUNS"] ?? 300)
-const options = { arbitrary: { runs, seed: process.env["LRO_SEED"] ?? "json" }, timeout: 20_000 + runs * 20 }
+const { options, titled } = bodies("json")
 
 const name = "operations/asked"
 const Kind = OperationType.make({
@@ -145,14 +144,14 @@ const mutated = Arbitrary.map(Arbitrary.all([Arbitrary.schema(shape), mutations]
 })
 
 describe("the body of a 200", () => {
-  it.effect.prop("is any JSON", { json: Schema.Json }, ({ json }) => check(JSON.stringify(json)), options)
+  it.effect.prop(titled("is any JSON"), { json: Schema.Json }, ({ json }) => check(JSON.stringify(json)), options)
 
-  it.effect.prop("is the JSON of an operation, changed", { text: mutated }, ({ text }) => check(text), options)
+  it.effect.prop(titled("is the JSON of an operation, changed"), { text: mutated }, ({ text }) => check(text), options)
 
-  it.effect.prop("is any text", { text: Schema.String }, ({ text }) => check(text.toWellFormed()), options)
+  it.effect.prop(titled("is any text"), { text: Schema.String }, ({ text }) => check(text.toWellFormed()), options)
 
   it.effect.prop(
-    "is JSON that was cut",
+    titled("is JSON that was cut"),
     { text: mutated, at: Schema.Finite },
     ({ at, text }) =>
       Effect.gen(function*() {
@@ -285,13 +284,13 @@ describe("a round trip", () => {
     }
   )
 
-  it.prop("fromJson of toJson is the operation", { operation }, ({ operation }) => {
+  it.prop(titled("fromJson of toJson is the operation"), { operation }, ({ operation }) => {
     assert.deepStrictEqual(Operation.fromJson(Operation.toJson(operation)), Result.succeed(operation))
     const text = JSON.stringify(Operation.toJson(operation))
     assert.deepStrictEqual(Operation.fromJson(JSON.parse(text)), Result.succeed(operation))
   }, options)
 
-  it.prop("toJson of fromJson is an operation again, and the same one", { text: mutated }, ({ text }) => {
+  it.prop(titled("toJson of fromJson is an operation again, and the same one"), { text: mutated }, ({ text }) => {
     const first = Operation.fromJson(text === "" ? undefined : JSON.parse(text))
     if (Result.isFailure(first)) return
     assert.deepStrictEqual(Operation.fromJson(Operation.toJson(first.success)), first)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Duration, Effect, Layer, Option, Result, Schema } from "effect"
 import { Endpoint, OperationName, Operations, OperationsClient, OperationsError } from "effect-lro"
 import { scripted } from "./support/http.ts"
+import { names } from "./support/runs.ts"
 
 type Kind = OperationsError.InvalidName["kind"]
 
@@ -63,9 +64,7 @@ describe("toPath", () => {
   ])("%s", (name, path) => assert.strictEqual(OperationName.toPath(name), path))
 })
 
-// LRO_RUNS makes a deep run, LRO_SEED another one; a failure prints the token that replays it.
-const runs = Number(process.env["LRO_RUNS"] ?? 300)
-const options = { arbitrary: { runs, seed: process.env["LRO_SEED"] ?? "names" }, timeout: 20_000 + runs * 20 }
+const { options, titled } = names("names")
 
 const hostile = [
   "/",
@@ -169,7 +168,7 @@ const sent = Effect.fnUntraced(function*(verb: keyof typeof verbs, name: string)
 })
 
 describe("over the wire", () => {
-  it.effect.prop("a name is the path below the base, or refused before any request", { name: anyName, verb }, (
+  it.effect.prop(titled("a name is the path below the base, or refused before any request"), { name: anyName, verb }, (
     { name, verb }
   ) =>
     Effect.gen(function*() {

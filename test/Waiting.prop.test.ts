@@ -4,9 +4,10 @@ import { Cause, Duration, Effect, Schedule, Schema } from "effect"
 import { Operation, Operations, type OperationsError } from "effect-lro"
 import { TestOperations } from "effect-lro/testing"
 import { play } from "./support/play.ts"
+import { schedules } from "./support/runs.ts"
 
-const runs = Number(process.env["LRO_RUNS"] ?? 300)
-const seed = Number(process.env["LRO_SEED"] ?? 20_260_101)
+const agreement = schedules("agreement")
+const invariants = schedules("invariants")
 
 const name = "operations/a"
 
@@ -98,17 +99,17 @@ const run = Effect.fnUntraced(function*(given: typeof Case.Type) {
 
 describe("the loop", () => {
   it.effect.prop(
-    `agrees with its model (seed ${seed})`,
+    agreement.titled("agrees with its model"),
     { given: Case },
     ({ given }) =>
       Effect.map(run(given), (result) => {
         assert.deepStrictEqual<unknown>(result, model(given))
       }),
-    { arbitrary: { runs, seed } }
+    agreement.options
   )
 
   it.effect.prop(
-    `keeps what must never be broken (seed ${seed + 1})`,
+    invariants.titled("keeps what must never be broken"),
     { given: Case },
     ({ given }) =>
       Effect.map(run(given), ({ at }) => {
@@ -117,6 +118,6 @@ describe("the loop", () => {
         assert.isTrue(given.timeout === "Infinity" || at.at(-1)! <= given.timeout, "no look begins after the deadline")
         at.slice(1, -1).forEach((time, i) => assert.isAtLeast(time - at[i]!, given.minDelay))
       }),
-    { arbitrary: { runs, seed: seed + 1 } }
+    invariants.options
   )
 })

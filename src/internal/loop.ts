@@ -146,13 +146,16 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
       : Effect.interruptible(client.cancel(name)).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
   )
 
-  const settle = Effect.suspend((): Effect.Effect<Succeeded<A, M> | Failed<M>, Failure, R1 | R2 | R3> =>
-    isCompleted(target) ? Effect.succeed(target) : start.pipe(
+  const settle = Effect.suspend((): Effect.Effect<Succeeded<A, M> | Failed<M>, Failure, R1 | R2 | R3> => {
+    if (isCompleted(target)) return Effect.succeed(target)
+    // A cancellation may have taken all the time there was.
+    if (pace.overrun()) return timedOut()
+    return start.pipe(
       Effect.andThen(Effect.repeat(look, again)),
       Effect.andThen(Effect.suspend(() => latest?.done === true ? Effect.succeed(latest) : timedOut())),
       Effect.onInterrupt(() => interrupted)
     )
-  )
+  })
 
   /** A failed operation that came in from a caller may be decoded, and then its metadata need not be JSON. */
   const asSent = (operation: Failed<M>): Failed => {

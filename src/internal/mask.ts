@@ -6,6 +6,8 @@ export interface Mask {
   readonly text: (text: string) => string
   /** In every string of a value of JSON. */
   readonly json: <A>(json: A) => A
+  /** Whether there is something to hide in a text. */
+  readonly isIn: (text: string) => boolean
 }
 
 const shortest = 8
@@ -19,9 +21,13 @@ const shortest = 8
 export const make = (headers: ReadonlyArray<string>): Mask => {
   // Most answers need no mask.
   let known: ReadonlyArray<string> | undefined
-  const text = (text: string) =>
-    (known ??= secretsOf(headers)).reduce((masked, secret) => masked.replaceAll(secret, "<redacted>"), text)
-  return { text, json: (json) => mapStrings(json, text) }
+  const secrets = () => known ??= secretsOf(headers)
+  const text = (text: string) => secrets().reduce((masked, secret) => masked.replaceAll(secret, "<redacted>"), text)
+  return {
+    text,
+    json: (json) => mapStrings(json, text),
+    isIn: (text) => secrets().some((secret) => text.includes(secret))
+  }
 }
 
 /** Every form of every word, the longer ones first, so that no part of a longer one is left. */

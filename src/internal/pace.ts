@@ -21,7 +21,7 @@ export class Pace {
   /** A delay was cut to end at the deadline, so the look after it is the last. */
   private lastLook = false
   /** When the last look was answered. */
-  private answeredAt: bigint
+  private answeredAt: bigint | undefined
   /** How long the server held the last look before it answered; that counts as waiting. */
   private held: Duration.Duration = Duration.zero
 
@@ -33,7 +33,6 @@ export class Pace {
   ) {
     this.interval = interval
     this.since = since
-    this.answeredAt = since
     this.deadline = Duration.isFinite(timeout) ? since + Duration.toNanosUnsafe(timeout) : undefined
     this.minDelay = minDelay
   }
@@ -71,9 +70,22 @@ export class Pace {
           }))
     )
 
+  /**
+   * Whether a call before the first look, a cancellation, was answered after the time was over. Zero is one look all the
+   * same.
+   */
+  readonly overrun = (): boolean => {
+    const { answeredAt, deadline, since } = this
+    this.over = deadline !== undefined && deadline > since && answeredAt !== undefined && answeredAt > deadline
+    return this.over
+  }
+
   /** Waits as long as asked before the first look, within the time of the wait. */
   readonly pause = (delay: Duration.Duration): Effect.Effect<void> =>
-    Effect.flatMap(this.left, (left) => Effect.sleep(Duration.min(delay, left)))
+    Effect.flatMap(this.left, (left) => {
+      this.lastLook = Duration.isGreaterThanOrEqualTo(delay, left)
+      return Effect.sleep(Duration.min(delay, left))
+    })
 
   /**
    * The delay before the next look, or none if no look is left. The last look is at the deadline, or, where the time went
@@ -84,7 +96,8 @@ export class Pace {
     Effect.map(this.left, (left) => {
       const wanted = Duration.max(Duration.subtract(delay, this.held), this.minDelay)
       this.held = Duration.zero
-      this.over = this.lastLook || (this.deadline !== undefined && this.answeredAt >= this.deadline)
+      this.over = this.lastLook ||
+        (this.deadline !== undefined && this.answeredAt !== undefined && this.answeredAt >= this.deadline)
       this.lastLook = Duration.isLessThan(Duration.subtract(left, wanted), this.minDelay)
       this.interval = wanted
       return this.over ? Option.none() : Option.some(this.lastLook ? left : wanted)

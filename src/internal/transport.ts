@@ -91,23 +91,29 @@ export const readAnswer = (response: HttpClientResponse.HttpClientResponse, maxB
     const { headers, status } = response
     const isOk = status >= 200 && status < 300
     const limit = isOk ? maxBytes : Math.min(maxBytes, errorBodyLimit)
-    const decoder = new TextDecoder()
-    let text = ""
+    const chunks: Array<Uint8Array> = []
     let bytes = 0
     const read = Stream.runForEachWhile(response.stream, (chunk) =>
       Effect.sync(() => {
         bytes += chunk.byteLength
-        text += decoder.decode(bytes > limit ? chunk.subarray(0, chunk.byteLength - (bytes - limit)) : chunk, {
-          stream: true
-        })
+        chunks.push(bytes > limit ? chunk.subarray(0, chunk.byteLength - (bytes - limit)) : chunk)
         return bytes <= limit
       }))
     return read.pipe(
       (read) => isOk ? read : Effect.timeoutOption(read, errorBodyTime),
       Effect.catchIf((error) => !isOk || error.reason._tag === "EmptyBodyError", () => Effect.void),
-      Effect.map((): Answer => ({ status, headers, text: text + decoder.decode(), cut: bytes > limit }))
+      Effect.map((): Answer => {
+        const cut = bytes > limit
+        // The text of an answer that is too large is never used; made as it comes in, it would weigh as much again.
+        return { status, headers, text: cut && isOk ? "" : textOf(chunks), cut }
+      })
     )
   })
+
+const textOf = (chunks: ReadonlyArray<Uint8Array>): string => {
+  const decoder = new TextDecoder()
+  return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("") + decoder.decode()
+}
 
 // Each level of an answer costs a frame of the stack wherever it is compared or written. protobuf's own limit is 100.
 const maxDepth = 200

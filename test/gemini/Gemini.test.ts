@@ -16,6 +16,7 @@ import { type Endpoint, OperationsClient, type OperationsError } from "effect-lr
 import { Gemini } from "effect-lro/gemini"
 import { HttpClientRequest } from "effect/http"
 import { scripted } from "../support/http.ts"
+import { names } from "../support/runs.ts"
 
 const key = "AIza-secret-0123456789"
 const apiKey = Redacted.make(key)
@@ -179,7 +180,7 @@ describe("the verb table", () => {
       })
   )
 
-  const runs = Number(process.env["LRO_RUNS"] ?? 300)
+  const { options, titled } = names("gemini")
   const piece = Schema.Literals([
     "batches",
     "models",
@@ -198,7 +199,7 @@ describe("the verb table", () => {
     "x"
   ])
   const name = Arbitrary.map(Arbitrary.array(Arbitrary.schema(piece), { maxLength: 6 }), (pieces) => pieces.join(""))
-  it.effect.prop("any name is sent below the version, or refused before any request", {
+  it.effect.prop(titled("any name is sent below the version, or refused before any request"), {
     name,
     verb: Schema.Literals(verbs)
   }, ({ name, verb }) =>
@@ -206,7 +207,7 @@ describe("the verb table", () => {
       const sent = yield* line(verb, name)
       const version = verb === "cancel" && name.startsWith("tunedModels/") ? "v1" : "v1beta"
       assert.match(sent, new RegExp(`^(InvalidName|Unsupported|(GET|POST|DELETE) /${version}/[^,]+)$`))
-    }), { arbitrary: { runs, seed: process.env["LRO_SEED"] ?? "gemini" }, timeout: 20_000 + runs * 20 })
+    }), options)
 })
 
 describe("a start", () => {

@@ -48,7 +48,8 @@ export const apply = (
   fault: Fault,
   answer: Effect.Effect<Reply, ConnectionReset>
 ): Effect.Effect<Reply, ConnectionReset> => {
-  const changed = (change: (text: string) => Reply) => Effect.map(answer, (reply) => change(textOf(reply)))
+  const changed = (change: (text: string, status: number) => Reply) =>
+    Effect.map(answer, (reply) => change(textOf(reply), reply.status))
   const time = Duration.fromInputUnsafe(fault.duration ?? "1 second")
   switch (fault.what) {
     case "status":
@@ -56,13 +57,14 @@ export const apply = (
     case "reset":
       return Effect.fail(new ConnectionReset())
     case "cut":
-      return changed((text) =>
+      return changed((text, status) =>
         streamed(
+          status,
           Stream.concat(Stream.make(bytesOf(text.slice(0, text.length / 2))), Stream.fail(new ConnectionReset()))
         )
       )
     case "truncated":
-      return changed((text) => Wire.json(text.slice(0, text.length / 2)))
+      return changed((text, status) => Wire.json(text.slice(0, text.length / 2), status))
     case "invalidJson":
       return Effect.succeed(Wire.json("{name: nope}"))
     case "html":
@@ -70,13 +72,13 @@ export const apply = (
     case "late":
       return Effect.delay(answer, time)
     case "slow":
-      return changed((text) => {
+      return changed((text, status) => {
         const pieces = [...text.matchAll(/[\s\S]{1,16}/g)].map(([piece]) => bytesOf(piece))
         const gap = Duration.divideUnsafe(time, Math.max(1, pieces.length))
-        return streamed(Stream.schedule(Stream.fromIterable(pieces), Schedule.spaced(gap)))
+        return streamed(status, Stream.schedule(Stream.fromIterable(pieces), Schedule.spaced(gap)))
       })
     case "huge":
-      return Effect.succeed(streamed(huge(fault.bytes ?? 32 * 1024 * 1024)))
+      return Effect.succeed(streamed(200, huge(fault.bytes ?? 32 * 1024 * 1024)))
     case "silent":
       return Effect.never
     case "redirect":
@@ -104,8 +106,8 @@ const bytesOf = (text: string) => new TextEncoder().encode(text)
 
 const textOf = ({ body }: Reply): string => body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
 
-const streamed = <E>(body: Stream.Stream<Uint8Array, E>) =>
-  HttpServerResponse.stream(body, { contentType: "application/json; charset=UTF-8" })
+const streamed = <E>(status: number, body: Stream.Stream<Uint8Array, E>) =>
+  HttpServerResponse.stream(body, { status, contentType: "application/json; charset=UTF-8" })
 
 /** An operation whose metadata fills the bytes, made as it is sent. */
 const huge = (bytes: number): Stream.Stream<Uint8Array> => {
