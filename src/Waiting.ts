@@ -20,6 +20,10 @@ import type * as WaitOptions from "./WaitOptions.ts"
 
 // The loop is the same for all targets; the signatures below see to it that a type comes from a reference alone.
 
+// No inference from the context of a call (`Effect.all` would make an any of it): what goes wrong is told by the options.
+// Unlike the intrinsic NoInfer, it is gone once the type is known.
+type Own<T> = [T][T extends unknown ? 0 : never]
+
 const settleOne = Effect.fn("Operations.settle")(
   function*<A, M, E1, R1, E2, R2, E3, R3>(
     target: Target<A, M>,
@@ -77,11 +81,15 @@ export const settle: {
   <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: OperationRef<A, M>,
     options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded<A, M> | Failed<M>, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Effect.Effect<
+    Succeeded<A, M> | Failed<M>,
+    SettleError | Own<E1 | E2 | E3>,
+    OperationsClient | Own<R1 | R2 | R3>
+  >
   <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: Target,
     options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded | Failed, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Effect.Effect<Succeeded | Failed, SettleError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
 } = settleOne
 
 /**
@@ -117,11 +125,11 @@ export const wait: {
   <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: OperationRef<A, M>,
     options?: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded<A, M>, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Effect.Effect<Succeeded<A, M>, WaitError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
   <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: Target,
     options?: WaitOptions.WaitOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Effect.Effect<Succeeded, WaitError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
 } = waitOne
 
 /**
@@ -152,11 +160,11 @@ export const waitWithBackoff: {
   <A, M, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: OperationRef<A, M>,
     options?: WaitOptions.BackoffOptions<A, M, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded<A, M>, WaitError | E2 | E3, OperationsClient | R2 | R3>
+  ): Effect.Effect<Succeeded<A, M>, WaitError | Own<E2 | E3>, OperationsClient | Own<R2 | R3>>
   <E2 = never, R2 = never, E3 = never, R3 = never>(
     target: Target,
     options?: WaitOptions.BackoffOptions<unknown, unknown, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded, WaitError | E2 | E3, OperationsClient | R2 | R3>
+  ): Effect.Effect<Succeeded, WaitError | Own<E2 | E3>, OperationsClient | Own<R2 | R3>>
 } = Effect.fn("Operations.waitWithBackoff")(
   function*<A, M, E2, R2, E3, R3>(
     target: Target<A, M>,
@@ -200,11 +208,11 @@ export const watch: {
   <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: OperationRef<A, M>,
     options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
-  ): Stream.Stream<Operation<A, M>, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Stream.Stream<Operation<A, M>, SettleError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
   <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: Target,
     options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
-  ): Stream.Stream<Operation, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Stream.Stream<Operation, SettleError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
 } = <A, M, E1, R1, E2, R2, E3, R3>(
   target: Target<A, M>,
   options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
@@ -226,11 +234,15 @@ export const cancelAndSettle: {
   <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: OperationRef<A, M>,
     options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded<A, M> | Failed<M>, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Effect.Effect<
+    Succeeded<A, M> | Failed<M>,
+    SettleError | Own<E1 | E2 | E3>,
+    OperationsClient | Own<R1 | R2 | R3>
+  >
   <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     target: Target,
     options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded | Failed, SettleError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Effect.Effect<Succeeded | Failed, SettleError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
 } = Effect.fn("Operations.cancelAndSettle")(
   function*<A, M, E1, R1, E2, R2, E3, R3>(
     target: Target<A, M>,
@@ -277,11 +289,11 @@ export const waitAll: {
   <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     targets: Iterable<OperationRef<A, M>>,
     options?: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3>
-  ): Stream.Stream<Succeeded<A, M>, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Stream.Stream<Succeeded<A, M>, WaitError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
   <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     targets: Iterable<Target>,
     options?: WaitOptions.WaitOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
-  ): Stream.Stream<Succeeded, WaitError | E1 | E2 | E3, OperationsClient | R1 | R2 | R3>
+  ): Stream.Stream<Succeeded, WaitError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
 } = <A, M, E1, R1, E2, R2, E3, R3>(
   targets: Iterable<Target<A, M>>,
   options?: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3>
@@ -318,17 +330,17 @@ export const settleAll: {
     targets: Iterable<OperationRef<A, M>>,
     options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
   ): Stream.Stream<
-    readonly [OperationRef<A, M>, Result.Result<Succeeded<A, M> | Failed<M>, SettleError | E1 | E2 | E3>],
+    readonly [OperationRef<A, M>, Result.Result<Succeeded<A, M> | Failed<M>, SettleError | Own<E1 | E2 | E3>>],
     never,
-    OperationsClient | R1 | R2 | R3
+    OperationsClient | Own<R1 | R2 | R3>
   >
   <T extends Target, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
     targets: Iterable<T>,
     options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
   ): Stream.Stream<
-    readonly [T, Result.Result<Succeeded | Failed, SettleError | E1 | E2 | E3>],
+    readonly [T, Result.Result<Succeeded | Failed, SettleError | Own<E1 | E2 | E3>>],
     never,
-    OperationsClient | R1 | R2 | R3
+    OperationsClient | Own<R1 | R2 | R3>
   >
 } = <A, M, T extends Target<A, M>, E1, R1, E2, R2, E3, R3>(
   targets: Iterable<T>,

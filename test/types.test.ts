@@ -1,6 +1,6 @@
 /** What the compiler infers is API: checked by `npm run check`, which fails where one of these does not hold. */
 import { assert, expectTypeOf, it } from "@effect/vitest"
-import { type Config, Context, type Effect, Layer, type Result, Schedule, Schema, type Stream } from "effect"
+import { type Config, Context, Effect, Layer, type Result, Schedule, Schema, type Stream } from "effect"
 import {
   type Endpoint,
   type Operation,
@@ -58,6 +58,19 @@ it("what carries no type waits as unknown, whatever its static type or its conte
   expectTypeOf<Effect.Success<ReturnType<typeof anyTarget>>>().toEqualTypeOf<Operation.Succeeded | Operation.Failed>()
   const use = <A>(_: Effect.Effect<Operation.Succeeded<A>, unknown, Client>) => (): A => assert.fail()
   expectTypeOf(use(Operations.wait("operations/a"))).returns.toEqualTypeOf<unknown>()
+})
+
+it("the context of a call adds nothing to what it may fail with and needs", () => {
+  const both = Effect.all([Operations.wait("a"), Operations.settle(ref, { timeout: "1 minute" })])
+  expectTypeOf(both).toEqualTypeOf<
+    Effect.Effect<
+      [Operation.Succeeded, Operation.Succeeded<Video, Progress> | Operation.Failed<Progress>],
+      WaitError,
+      Client
+    >
+  >()
+  const each = Effect.forEach(["a", "b"], (name) => Operations.waitWithBackoff(name))
+  expectTypeOf(each).toEqualTypeOf<Effect.Effect<Array<Operation.Succeeded>, WaitError, Client>>()
 })
 
 it("settle gives both ends, watch all states", () => {
