@@ -14,8 +14,9 @@ const Kind = OperationType.make({
   metadata: Schema.Struct({ progressPercent: Schema.optionalKey(Schema.Finite) })
 })
 
+// In a fiber of its own: the fiber of a property keeps what each of its runs leaves, and 100,000 of them fill the memory.
 const answered = <A, E>(get: Effect.Effect<A, E, OperationsClient.OperationsClient>, text: string) =>
-  Effect.result(get).pipe(Effect.provide(clientOver(scripted({ text }))))
+  Effect.result(get).pipe(Effect.provide(clientOver(scripted({ text }))), Effect.forkDetach, Effect.flatMap(Fiber.join))
 
 /**
  * Whatever the body of a 200 is, the answer is what `fromJson` makes of it, under the name that was asked for where it

@@ -19,6 +19,7 @@ import { HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
 import { describeFixtures, escapedNames, fixture, property, refusedNames } from "../support/gemini.ts"
 import { type Reply, scripted } from "../support/http.ts"
+import { names } from "../support/runs.ts"
 
 const secret = "ya29.secret-0123456789"
 const accessToken = Effect.succeed(Redacted.make(secret))
@@ -160,7 +161,7 @@ describe("the verb table", () => {
       )
     }))
 
-  const runs = Number(process.env["LRO_RUNS"] ?? 300)
+  const { options, titled } = names("vertex")
   const piece = Schema.Literals([
     "projects",
     "locations",
@@ -177,14 +178,14 @@ describe("the verb table", () => {
     "\n",
     "x"
   ])
-  it.effect.prop("any name is sent below the version, or refused before any request", {
+  it.effect.prop(titled("any name is sent below the version, or refused before any request"), {
     name: Arbitrary.map(Arbitrary.array(Arbitrary.schema(piece), { maxLength: 8 }), (pieces) => pieces.join("")),
     verb: Schema.Literals(verbs)
   }, ({ name, verb }) =>
     Effect.gen(function*() {
       const sent = yield* line(verb, name)
       assert.match(sent, /^(InvalidName|Unsupported|(GET|POST|DELETE) \/v1\/projects\/[^?]+(\?timeout=30s)? .+)$/)
-    }), { arbitrary: { runs, seed: process.env["LRO_SEED"] ?? "vertex" }, timeout: 20_000 + runs * 20 })
+    }), options)
 })
 
 describe("a start", () => {
