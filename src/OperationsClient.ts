@@ -24,6 +24,7 @@ import * as Result from "effect/Result"
 import type { AuthHeaders, Endpoint, Verb } from "./Endpoint.ts"
 import * as Check from "./internal/check.ts"
 import * as Mask from "./internal/mask.ts"
+import { timeLeft } from "./internal/pace.ts"
 import * as Transport from "./internal/transport.ts"
 import * as Operation from "./Operation.ts"
 import * as OperationName from "./OperationName.ts"
@@ -186,7 +187,7 @@ export const make = Effect.fnUntraced(function*(
     const queued = Effect.andThen(Effect.yieldNow, effect)
     const deadline = (yield* CurrentPoll)?.deadline
     if (deadline === undefined) return yield* turns.withPermit("")(queued)
-    const left = deadline - (yield* Clock.monotonicTimeNanos)
+    const left = timeLeft(deadline, yield* Clock.monotonicTimeNanos)
     let started = false
     return yield* Effect.raceFirst(
       turns.withPermit("")(Effect.suspend(() => {
@@ -194,7 +195,7 @@ export const make = Effect.fnUntraced(function*(
         return queued
       })),
       Effect.andThen(
-        Effect.sleep(Duration.nanos(left > 0n ? left : 0n)),
+        Effect.sleep(left),
         Effect.suspend(() => started ? Effect.never : timedOut(call, "no turn before the wait's deadline"))
       )
     )

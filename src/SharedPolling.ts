@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import { timeLeft } from "./internal/pace.ts"
 import type { Operation } from "./Operation.ts"
 import * as OperationName from "./OperationName.ts"
 import { CurrentPoll, OperationsClient, type Poll, type Service } from "./OperationsClient.ts"
@@ -100,7 +101,7 @@ const make = Effect.gen(function*() {
 
   const look = Effect.fnUntraced(function*(name: string, key: string, { deadline, interval }: Poll) {
     const now = yield* Clock.monotonicTimeNanos
-    const left = deadline === undefined ? Duration.infinity : Duration.nanos(deadline > now ? deadline - now : 0n)
+    const left = timeLeft(deadline, now)
     const shared = sharedOf(key, now)
     const { flight, last } = shared
     if (flight !== undefined) return yield* join(name, shared, flight, left)

@@ -230,20 +230,7 @@ export const watch: {
  * @category waiting
  * @since 0.1.0
  */
-export const cancelAndSettle: {
-  <A, M, E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
-    target: OperationRef<A, M>,
-    options?: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
-  ): Effect.Effect<
-    Succeeded<A, M> | Failed<M>,
-    SettleError | Own<E1 | E2 | E3>,
-    OperationsClient | Own<R1 | R2 | R3>
-  >
-  <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never>(
-    target: Target,
-    options?: WaitOptions.ScheduleOptions<unknown, unknown, E1, R1, E2, R2, E3, R3>
-  ): Effect.Effect<Succeeded | Failed, SettleError | Own<E1 | E2 | E3>, OperationsClient | Own<R1 | R2 | R3>>
-} = Effect.fn("Operations.cancelAndSettle")(
+export const cancelAndSettle: typeof settle = Effect.fn("Operations.cancelAndSettle")(
   function*<A, M, E1, R1, E2, R2, E3, R3>(
     target: Target<A, M>,
     options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}

@@ -6,6 +6,14 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 
 /**
+ * What is left until a deadline on the monotonic clock; no deadline is for ever.
+ *
+ * @internal
+ */
+export const timeLeft = (deadline: bigint | undefined, now: bigint): Duration.Duration =>
+  deadline === undefined ? Duration.infinity : Duration.nanos(deadline > now ? deadline - now : 0n)
+
+/**
  * The time of one wait, on the monotonic clock: when it began, when it must end, and how near that is.
  *
  * @internal
@@ -40,8 +48,7 @@ export class Pace {
   /** What is left until the deadline. */
   readonly left: Effect.Effect<Duration.Duration> = Effect.map(
     Clock.monotonicTimeNanos,
-    (now) =>
-      this.deadline === undefined ? Duration.infinity : Duration.nanos(this.deadline > now ? this.deadline - now : 0n)
+    (now) => timeLeft(this.deadline, now)
   )
 
   /** What has passed since the wait began. */

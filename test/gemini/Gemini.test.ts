@@ -1,41 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Arbitrary,
-  Cause,
-  Config,
-  ConfigProvider,
-  Duration,
-  Effect,
-  Exit,
-  Layer,
-  Redacted,
-  Result,
-  Schema
-} from "effect"
-import { type Endpoint, OperationsClient, type OperationsError } from "effect-lro"
+import { Arbitrary, Cause, Config, ConfigProvider, Effect, Exit, Layer, Redacted, Result, Schema } from "effect"
+import { type Endpoint, OperationsClient } from "effect-lro"
 import { Gemini } from "effect-lro/gemini"
 import { HttpClientRequest } from "effect/http"
+import { callOf, verbs } from "../support/gemini.ts"
 import { scripted } from "../support/http.ts"
 import { names } from "../support/runs.ts"
 
 const key = "AIza-secret-0123456789"
 const apiKey = Redacted.make(key)
 const host = "https://generativelanguage.googleapis.com"
-const verbs = ["get", "list", "cancel", "delete", "wait"] as const
-
-const calls: {
-  readonly [V in Endpoint.Verb]: (
-    client: OperationsClient.Service,
-    name: string
-  ) => Effect.Effect<unknown, OperationsError.CallError>
-} = {
-  get: (client, name) => client.get(name),
-  list: (client, parent) => client.list({ parent }),
-  cancel: (client, name) => client.cancel(name),
-  delete: (client, name) => client.delete(name),
-  wait: (client, name) => client.serverWait(name, Duration.seconds(20))
-}
-
 /** One call through the layer: what was sent, and what came of it. */
 const send = Effect.fnUntraced(function*(
   verb: Endpoint.Verb,
@@ -43,7 +17,7 @@ const send = Effect.fnUntraced(function*(
   options: Omit<Gemini.Options, "apiKey"> = {}
 ) {
   const http = scripted({ json: { name: "operations/answer" } })
-  const result = yield* OperationsClient.OperationsClient.use((client) => calls[verb](client, name)).pipe(
+  const result = yield* callOf(verb, name, "20 seconds").pipe(
     Effect.result,
     Effect.provide(Gemini.layer({ apiKey, ...options }).pipe(Layer.provide(http.layer)))
   )

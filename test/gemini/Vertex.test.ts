@@ -17,7 +17,7 @@ import { type Endpoint, Operation, Operations, OperationsClient, OperationsError
 import { Batches, Veo, Vertex } from "effect-lro/gemini"
 import { HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
-import { describeFixtures, escapedNames, fixture, property, refusedNames } from "../support/gemini.ts"
+import { callOf, describeFixtures, escapedNames, fixture, property, refusedNames, verbs } from "../support/gemini.ts"
 import { type Reply, scripted } from "../support/http.ts"
 import { names } from "../support/runs.ts"
 
@@ -27,21 +27,6 @@ const options = { project: "p", location: "us-central1", accessToken }
 const host = "https://us-central1-aiplatform.googleapis.com"
 const root = "projects/p/locations/us-central1"
 const model = `${root}/publishers/google/models/veo-3.0`
-const verbs = ["get", "list", "cancel", "delete", "wait"] as const
-
-const calls: {
-  readonly [V in Endpoint.Verb]: (
-    client: OperationsClient.Service,
-    name: string
-  ) => Effect.Effect<unknown, OperationsError.CallError>
-} = {
-  get: (client, name) => client.get(name),
-  list: (client, parent) => client.list({ parent }),
-  cancel: (client, name) => client.cancel(name),
-  delete: (client, name) => client.delete(name),
-  wait: (client, name) => client.serverWait(name, Duration.seconds(30))
-}
-
 /** Runs a call over a scripted transport: what was sent, and what came of it. */
 const over = Effect.fnUntraced(function*<A, E>(
   effect: Effect.Effect<A, E, OperationsClient.OperationsClient>,
@@ -55,8 +40,7 @@ const over = Effect.fnUntraced(function*<A, E>(
   return { exit, sent: http.sent }
 })
 
-const call = (verb: Endpoint.Verb, name: string) =>
-  OperationsClient.OperationsClient.use((client) => calls[verb](client, name))
+const call = (verb: Endpoint.Verb, name: string) => callOf(verb, name, "30 seconds")
 
 /** The request line of a call with its body, or the tag of the error that it had without any request. */
 const line = Effect.fnUntraced(function*(verb: Endpoint.Verb, name: string, given: Partial<Vertex.Options> = {}) {

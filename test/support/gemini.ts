@@ -1,7 +1,14 @@
 /** What the tests of the typed kinds share: a client of Gemini over a scripted transport, recorded answers, bad names. */
 import { assert, describe } from "@effect/vitest"
-import { Effect, Layer, Predicate, Redacted, Schema } from "effect"
-import { Operation, Operations, type OperationsClient, type OperationsError, type OperationType } from "effect-lro"
+import { Duration, Effect, Layer, Predicate, Redacted, Schema } from "effect"
+import {
+  type Endpoint,
+  Operation,
+  Operations,
+  OperationsClient,
+  type OperationsError,
+  type OperationType
+} from "effect-lro"
 import { Gemini } from "effect-lro/gemini"
 import { TestOperations } from "effect-lro/testing"
 import { existsSync } from "node:fs"
@@ -9,6 +16,25 @@ import { type Reply, scripted } from "./http.ts"
 import { readJson, shared } from "./vectors.ts"
 
 export const origin = "https://generativelanguage.googleapis.com"
+
+export const verbs = ["get", "list", "cancel", "delete", "wait"] as const
+
+/** The call of a verb; a wait lets the server hold it for that long. */
+export const callOf = (verb: Endpoint.Verb, name: string, held: Duration.Input) =>
+  OperationsClient.OperationsClient.use((client): Effect.Effect<unknown, OperationsError.CallError> => {
+    switch (verb) {
+      case "get":
+        return client.get(name)
+      case "list":
+        return client.list({ parent: name })
+      case "cancel":
+        return client.cancel(name)
+      case "delete":
+        return client.delete(name)
+      case "wait":
+        return client.serverWait(name, Duration.fromInputUnsafe(held))
+    }
+  })
 
 /** Runs a call against one reply, with the requests that it sent. */
 export const send = Effect.fnUntraced(function*<A, E>(
