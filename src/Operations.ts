@@ -8,14 +8,14 @@
  */
 import * as Effect from "effect/Effect"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
-import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Check from "./internal/check.ts"
 import { decoderOf } from "./internal/decoding.ts"
+import { pages } from "./internal/pages.ts"
 import type { Operation } from "./Operation.ts"
 import { hasMorePages, type OperationPage } from "./OperationPage.ts"
 import { type ListOptions, OperationsClient } from "./OperationsClient.ts"
-import { type CallError, InvalidResponse, type SendError } from "./OperationsError.ts"
+import type { CallError, SendError } from "./OperationsError.ts"
 import * as OperationType from "./OperationType.ts"
 
 export { cancelAndSettle, settle, settleAll, wait, waitAll, waitWithBackoff, watch } from "./Waiting.ts"
@@ -156,29 +156,14 @@ export interface ListAllOptions extends ListOptions {
  * @since 0.1.0
  */
 export const listAll = (options: ListAllOptions = {}): Stream.Stream<Operation, CallError, OperationsClient> =>
-  Stream.suspend(() => {
-    const maxPages = Check.positiveInt("maxPages", options.maxPages ?? 10_000)
-    const tokens = new Set<string>()
-    let pages = 0
-    const endless = (kind: InvalidResponse["kind"], detail: string) =>
-      Effect.fail(new InvalidResponse({ verb: "list", operationName: options.parent ?? "", kind, detail }))
-    return Stream.paginate(
-      options.pageToken,
-      Effect.fnUntraced(function*(pageToken: string | undefined) {
-        if (pageToken !== undefined && tokens.has(pageToken)) {
-          return yield* endless("RepeatedToken", `a page token came again after ${pages} pages`)
-        }
-        if (pages === maxPages) return yield* endless("TooManyPages", `more than ${maxPages} pages`)
-        if (pageToken !== undefined) tokens.add(pageToken)
-        pages++
-        const page = yield* list({ ...options, pageToken })
-        if (page.unreachable.length > 0) {
-          yield* Effect.logWarning(`the list is partial: the service did not reach ${page.unreachable.join(", ")}`)
-        }
-        return [page.operations, Option.fromUndefinedOr(page.nextPageToken)] as const
-      })
-    )
-  })
+  Stream.suspend(() => pages(list, options, Check.positiveInt("maxPages", options.maxPages ?? 10_000))).pipe(
+    Stream.tap(({ unreachable }) =>
+      unreachable.length === 0
+        ? Effect.void
+        : Effect.logWarning(`the list is partial: the service did not reach ${unreachable.join(", ")}`)
+    ),
+    Stream.flatMap(({ operations }) => Stream.fromIterable(operations))
+  )
 
 /**
  * Asks the server to stop an operation, if it can. It returns when the server has taken note: the operation may still
