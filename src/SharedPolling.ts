@@ -1,6 +1,6 @@
 /**
- * A layer between waits and the client, so that waits for one operation share their looks. No caller notices it: it needs
- * and gives an `OperationsClient`.
+ * A layer between waits and the client, so that waits for one operation share their looks, and looks at many operations
+ * share the pages of a list. No caller notices it: it needs and gives an `OperationsClient`.
  *
  * @since 0.1.0
  */
@@ -11,17 +11,76 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as RateLimiter from "effect/persistence/RateLimiter"
+import * as Random from "effect/Random"
 import * as Result from "effect/Result"
+import * as Check from "./internal/check.ts"
+import * as Listing from "./internal/listing.ts"
 import { timeLeft } from "./internal/pace.ts"
 import type { Operation } from "./Operation.ts"
 import * as OperationName from "./OperationName.ts"
 import { CurrentPoll, OperationsClient, type Poll, type Service } from "./OperationsClient.ts"
-import { type CallError, TransportError } from "./OperationsError.ts"
+import { type CallError, TransportError, type Verb } from "./OperationsError.ts"
+
+/**
+ * When and how looks become pages of a list.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ListOptions {
+  /** How long a look waits for others to share pages with. Default: 250 milliseconds. */
+  readonly window?: Duration.Input | undefined
+  /** Fewer looks than this are `get`s, and so many must there be for each page that is asked for. Default: 5. */
+  readonly minNames?: number | undefined
+  /** How many operations a page may hold. Default: 100. */
+  readonly pageSize?: number | undefined
+  /** A filter in the service's own language, such as `done=false`. Default: none. */
+  readonly filter?: string | undefined
+  /**
+   * Whether a row that is done, and has its error or its response, is the answer. Default: false, it is asked for by
+   * `get`, as lists may leave out a part of the response.
+   */
+  readonly trustDone?: boolean | undefined
+}
+
+/**
+ * How many reads of an API (gets, pages of lists, long polls) may begin in a time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RateLimit {
+  /** How many may begin in a window. */
+  readonly limit: number
+  /** How long a window is. */
+  readonly window: Duration.Input
+  /** What has this limit together, in the store of the rate limiter. Default: `"effect-lro"`. */
+  readonly key?: string | undefined
+  /** Default: `"token-bucket"`, which spreads them over the window. */
+  readonly algorithm?: "fixed-window" | "token-bucket" | undefined
+}
+
+/**
+ * Options of {@link layer}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Lets looks at operations of one collection share pages of its list. Default: not; `{}` has the defaults. */
+  readonly list?: ListOptions | undefined
+  /** The first look at an operation waits a random part of this. Default: none. */
+  readonly initialSpread?: Duration.Input | undefined
+  /** One limit over all reads. It needs a `RateLimiter`. Default: none. */
+  readonly rateLimit?: RateLimit | undefined
+}
 
 /** What is known of one name, and the request about it that is under way. */
 interface Shared {
   last: { readonly operation: Operation; readonly askedAt: bigint } | undefined
   flight: Flight | undefined
+  readonly since: bigint
 }
 
 interface Flight {
@@ -37,35 +96,61 @@ const requestTime = Duration.seconds(30)
 const manyNames = 1024
 const aWhile = Duration.toNanosUnsafe("5 minutes")
 
-const make = Effect.gen(function*() {
-  const client = yield* OperationsClient
+const make = Effect.fnUntraced(function*(options: Options, client: Service) {
   const scope = yield* Effect.scope
+  const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
   const names = new Map<string, Shared>()
+  let roomFor = manyNames
 
   const sharedOf = (key: string, now: bigint): Shared => {
     const known = names.get(key)
     if (known !== undefined) return known
-    if (names.size >= manyNames) {
-      for (const [name, { flight, last }] of names) {
-        if (flight === undefined && (last === undefined || now - last.askedAt > aWhile)) names.delete(name)
+    if (names.size >= roomFor) {
+      for (const [name, { flight, last, since }] of names) {
+        if (flight === undefined && now - (last?.askedAt ?? since) > aWhile) names.delete(name)
       }
+      roomFor = Math.max(manyNames, 2 * names.size)
     }
-    const shared: Shared = { last: undefined, flight: undefined }
+    const shared: Shared = { last: undefined, flight: undefined, since: now }
     names.set(key, shared)
     return shared
   }
 
+  const learn = (shared: Shared, operation: Operation, askedAt: bigint) => {
+    if (shared.since <= askedAt && (shared.last === undefined || shared.last.askedAt < askedAt)) {
+      shared.last = { operation, askedAt }
+    }
+  }
+
+  const ask = options.list === undefined ?
+    client.get :
+    Listing.make(client, readList(options.list), (key, row, askedAt) => {
+      const shared = names.get(key)
+      if (shared !== undefined) learn(shared, row, askedAt)
+    })
+
+  const first = (shared: Shared, left: Duration.Duration) =>
+    Duration.isZero(spread) || shared.last !== undefined
+      ? Effect.void
+      : Effect.flatMap(Random.next, (part) => Effect.sleep(Duration.min(left, Duration.times(spread, part))))
+
   /** Sends the request in a fiber of the layer's own, so that it outlives the look that began it, if others wait. */
-  const depart = Effect.fnUntraced(function*(name: string, shared: Shared, askedAt: bigint) {
+  const depart = Effect.fnUntraced(function*(name: string, key: string, shared: Shared, left: Duration.Duration) {
     const flight: Flight = { answer: yield* Deferred.make<Operation, CallError>(), fiber: undefined, waiting: 0 }
     shared.flight = flight
-    flight.fiber = yield* client.get(name).pipe(
+    let askedAt = 0n
+    flight.fiber = yield* first(shared, left).pipe(
+      Effect.andThen(Clock.monotonicTimeNanos),
+      Effect.flatMap((now) => {
+        askedAt = now
+        return ask(name, key)
+      }),
       // What one wait has left is not what the others have.
       Effect.provideService(CurrentPoll, undefined),
       Effect.onExit((exit) =>
         Effect.suspend(() => {
           if (shared.flight === flight) shared.flight = undefined
-          if (Exit.isSuccess(exit)) shared.last = { operation: exit.value, askedAt }
+          if (Exit.isSuccess(exit)) learn(shared, exit.value, askedAt)
           return Deferred.done(flight.answer, exit)
         })
       ),
@@ -109,7 +194,7 @@ const make = Effect.gen(function*() {
       return last.operation
     }
     return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(depart(name, shared, now), (flight) => restore(join(name, shared, flight, left)))
+      Effect.flatMap(depart(name, key, shared, left), (flight) => restore(join(name, shared, flight, left)))
     )
   })
 
@@ -139,8 +224,42 @@ const make = Effect.gen(function*() {
 /** A bare id and its full name are one operation. What cannot be a name is the client's to refuse. */
 const keyOf = (name: string): string | undefined => Result.getOrUndefined(OperationName.parse(name))
 
+const readList = (options: ListOptions): Listing.Options => ({
+  window: Check.finiteDuration("window", options.window ?? "250 millis"),
+  minNames: Check.positiveInt("minNames", options.minNames ?? 5),
+  pageSize: Check.positiveInt("pageSize", options.pageSize ?? 100),
+  filter: options.filter,
+  trustDone: options.trustDone ?? false
+})
+
+/** The client, each of its reads when the limiter lets it. A limiter that cannot be asked is a failure that may pass. */
+const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Service) {
+  const limiter = yield* RateLimiter.RateLimiter
+  const turn = RateLimiter.sleep(limiter, {
+    key: rateLimit.key ?? "effect-lro",
+    limit: Check.positiveInt("limit", rateLimit.limit),
+    window: Check.positiveDuration("window", rateLimit.window),
+    algorithm: rateLimit.algorithm ?? "token-bucket"
+  })
+  const inTurn = <A>(verb: Verb, operationName: string, call: Effect.Effect<A, CallError>) =>
+    Effect.andThen(
+      Effect.mapError(turn, ({ message }) =>
+        new TransportError({ verb, operationName, kind: "Connection", detail: `the rate limiter: ${message}` })),
+      call
+    )
+  return {
+    send: client.send,
+    get: (name) => inTurn("get", name, client.get(name)),
+    list: (options) => inTurn("list", options.parent ?? "", client.list(options)),
+    cancel: client.cancel,
+    delete: client.delete,
+    serverWait: (name, timeout) => inTurn("wait", name, client.serverWait(name, timeout))
+  } satisfies Service
+})
+
 /**
- * Waits for one operation share their looks, each with its own deadline, progress and interruption.
+ * Waits for one operation share their looks, each with its own deadline, progress and interruption; with `list`, looks at
+ * many operations share the pages of their collections.
  *
  * **Details**
  *
@@ -149,9 +268,19 @@ const keyOf = (name: string): string | undefined => Result.getOrUndefined(Operat
  * request is interrupted, so is the request. A plain `get` is never answered from the past, nor is any look from before a
  * cancellation or a deletion by this client.
  *
+ * With `list`, looks that fall within its `window` ask for the pages of their collection: what is before `/operations/{id}`
+ * in a name, or else before its last segment. What no page shows, and what is done, is asked for by `get`; one look of each
+ * round always is. A collection whose list is refused, answers for fewer than two looks a page, or shows as running what a
+ * `get` saw done, is not listed again. A list that fails in passing fails its looks, as their own `get`s would have.
+ *
+ * With `rateLimit`, gets, pages and long polls take turns, those of the program's own included; starts, cancellations and
+ * deletions do not wait. The layer then needs a `RateLimiter`; its store in memory limits a process, its store in Redis all
+ * that share it. Where the store fails, so does the read, with a transient `TransportError`.
+ *
  * **Gotchas**
  *
- * A look that gets an answer which another asked for may be late by the delays of both.
+ * A look that gets an answer which another asked for may be late by the delays of both. The metadata of rows may be older
+ * than that of a `get`.
  *
  * **Example** (Two waits, one look)
  *
@@ -165,12 +294,50 @@ const keyOf = (name: string): string | undefined => Result.getOrUndefined(Operat
  * const program = Effect.gen(function*() {
  *   yield* Effect.all([Operations.wait("batches/a"), Operations.wait("batches/a")], { concurrency: "unbounded" })
  *   return (yield* TestOperations.TestOperations.use((_) => _.calls)).length
- * }).pipe(Effect.provide(SharedPolling.layer.pipe(Layer.provideMerge(TestOperations.layer(script)))))
+ * }).pipe(Effect.provide(SharedPolling.layer().pipe(Layer.provideMerge(TestOperations.layer(script)))))
  *
  * await Effect.runPromise(program) // => 1
+ * ```
+ *
+ * **Example** (Many batches, at most 5 reads a second, by all processes that share a Redis)
+ *
+ * ```ts
+ * import { SharedPolling } from "effect-lro"
+ * import { Gemini } from "effect-lro/gemini"
+ * import { Layer } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ * import { RateLimiter } from "effect/persistence"
+ *
+ * const GeminiLive = SharedPolling.layer({
+ *   list: { window: "1 second" },
+ *   rateLimit: { limit: 5, window: "1 second" }
+ * }).pipe(
+ *   Layer.provide(Gemini.layerConfig().pipe(Layer.provide(FetchHttpClient.layer))),
+ *   // or layerStoreRedis
+ *   Layer.provide(RateLimiter.layer.pipe(Layer.provide(RateLimiter.layerStoreMemory)))
+ * )
  * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<OperationsClient, never, OperationsClient> = Layer.effect(OperationsClient, make)
+export function layer(
+  options?: Options & { readonly rateLimit?: undefined }
+): Layer.Layer<OperationsClient, never, OperationsClient>
+/**
+ * @since 0.1.0
+ */
+export function layer(
+  options: Options
+): Layer.Layer<OperationsClient, never, OperationsClient | RateLimiter.RateLimiter>
+export function layer(
+  options: Options = {}
+): Layer.Layer<OperationsClient, never, OperationsClient | RateLimiter.RateLimiter> {
+  const { rateLimit } = options
+  return Layer.effect(OperationsClient)(
+    Effect.flatMap(OperationsClient, (client) =>
+      rateLimit === undefined
+        ? make(options, client)
+        : Effect.flatMap(limited(rateLimit, client), (limited) => make(options, limited)))
+  )
+}

@@ -19,7 +19,7 @@ const shared = Effect.fnUntraced(function*<A, E>(
     const result = yield* test
     const calls = yield* TestOperations.TestOperations.use((_) => _.calls)
     return { result, calls: calls.map(({ at, verb }) => [verb, at]), at: calls.map(({ at }) => at) }
-  }).pipe(Effect.provide(SharedPolling.layer.pipe(Layer.provideMerge(TestOperations.layer(scripts)))))
+  }).pipe(Effect.provide(SharedPolling.layer().pipe(Layer.provideMerge(TestOperations.layer(scripts)))))
 })
 
 const fork = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -173,7 +173,7 @@ describe("what is never shared", () => {
         assert.strictEqual((yield* Operations.get("../x")).name, "../x")
         assert.deepStrictEqual((yield* Operations.list()).operations, [])
         assert.isTrue(Operation.isSucceeded(yield* Operations.settle(name, { longPoll: true })))
-      }).pipe(Effect.provide(SharedPolling.layer.pipe(Layer.provide(client))))
+      }).pipe(Effect.provide(SharedPolling.layer().pipe(Layer.provide(client))))
     }))
 })
 
@@ -193,7 +193,7 @@ describe("many names", () => {
           yield* Operations.wait(`batches/${i}`, { schedule: PollSchedule.backoff() })
           if (i % 1000 === 0) yield* TestClock.adjust(Duration.minutes(6))
         }
-      }).pipe(Effect.provide(SharedPolling.layer.pipe(Layer.provide(client))))
+      }).pipe(Effect.provide(SharedPolling.layer().pipe(Layer.provide(client))))
       assert.strictEqual(gets, 5000)
     }))
 })

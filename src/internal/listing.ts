@@ -1,0 +1,189 @@
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Iterable from "effect/Iterable"
+import * as Random from "effect/Random"
+import * as Request from "effect/Request"
+import * as RequestResolver from "effect/RequestResolver"
+import * as Stream from "effect/Stream"
+import type { Operation } from "../Operation.ts"
+import type { OperationPage } from "../OperationPage.ts"
+import type { Service } from "../OperationsClient.ts"
+import type { CallError } from "../OperationsError.ts"
+import { pages } from "./pages.ts"
+
+/** A page is worth its request if it answers for more than one name. */
+const fewest = 2
+
+/** So many names that a `get` saw done are remembered, to hold the rows of later pages against. */
+const manyDone = 256
+
+/** @internal */
+export interface Options {
+  readonly window: Duration.Duration
+  readonly minNames: number
+  readonly pageSize: number
+  readonly filter: string | undefined
+  readonly trustDone: boolean
+}
+
+/** What is known of one collection: whether its pages are asked for, and what a `get` saw done in it, and when. */
+interface Collection {
+  listed: boolean
+  readonly done: Map<string, bigint>
+}
+
+/** The looks that share pages, while these are read. */
+interface Round {
+  waiting: number
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+}
+
+/** A look that waits for the row of its operation; `undefined` says that it must be asked for by `get`. */
+class Look extends Request.Class<{ readonly key: string; readonly parent: string }, Operation | undefined, CallError> {
+  round: Round | undefined
+}
+
+/**
+ * Asks for operations by the pages of their collections. A service that cannot list, whose pages answer for too few, or
+ * contradict what an earlier `get` said, is asked by `get` from then on.
+ *
+ * @internal
+ */
+export const make = (
+  client: Service,
+  options: Options,
+  onRow: (key: string, operation: Operation, askedAt: bigint) => void
+) => {
+  const collections = new Map<string, Collection>()
+
+  const collectionOf = (parent: string): Collection => {
+    const known = collections.get(parent)
+    if (known !== undefined) return known
+    const collection: Collection = { listed: true, done: new Map() }
+    collections.set(parent, collection)
+    return collection
+  }
+
+  /** A `get` is believed: what it saw done, a page that was asked for later must show as done. */
+  const get = Effect.fnUntraced(function*(name: string, key: string, { done }: Collection) {
+    const operation = yield* client.get(name)
+    if (!operation.done) return operation
+    if (done.size === manyDone) { for (const oldest of Iterable.take(done.keys(), 1)) done.delete(oldest) }
+    done.set(key, yield* Clock.monotonicTimeNanos)
+    return operation
+  })
+
+  const read = Effect.fnUntraced(function*(
+    looks: Map<string, Array<Request.Entry<Look>>>,
+    parent: string,
+    collection: Collection
+  ) {
+    const most = Math.max(1, Math.floor(looks.size / options.minNames))
+    let askedAt = yield* Clock.monotonicTimeNanos
+    let asked = 0
+    let shown = 0
+    const list = Effect.fnUntraced(function*(page: Parameters<Service["list"]>[0]) {
+      askedAt = yield* Clock.monotonicTimeNanos
+      asked++
+      return yield* client.list(page)
+    })
+    const isStale = ({ done, name }: Operation) => {
+      const doneAt = collection.done.get(name)
+      return !done && doneAt !== undefined && doneAt < askedAt
+    }
+    const take = ({ operations }: OperationPage) => {
+      collection.listed = !operations.some(isStale)
+      if (!collection.listed) return
+      for (const row of operations) {
+        const isAnswer = !row.done || (options.trustDone && hasResult(row))
+        if (isAnswer) onRow(row.name, row, askedAt)
+        const entries = looks.get(row.name)
+        if (entries === undefined) continue
+        shown++
+        looks.delete(row.name)
+        settle(entries, Exit.succeed(isAnswer ? row : undefined))
+      }
+    }
+    yield* pages(list, { parent, pageSize: options.pageSize, filter: options.filter }, most).pipe(
+      Stream.take(most),
+      Stream.tap((page) => Effect.sync(() => take(page))),
+      Stream.takeUntil(() => looks.size === 0 || !collection.listed),
+      Stream.runDrain
+    )
+    if (shown < fewest * asked) collection.listed = false
+  })
+
+  const resolver = RequestResolver.makeGrouped<Look, string>({
+    key: ({ request }) => request.parent,
+    resolver: Effect.fnUntraced(function*(entries, parent) {
+      const collection = collectionOf(parent)
+      const looks = new Map<string, Array<Request.Entry<Look>>>()
+      for (const entry of entries) {
+        const same = looks.get(entry.request.key)
+        if (same === undefined) looks.set(entry.request.key, [entry])
+        else same.push(entry)
+      }
+      const rest = (exit: Exit.Exit<undefined, CallError>) => looks.forEach((entries) => settle(entries, exit))
+      if (!collection.listed || looks.size < options.minNames) return rest(Exit.succeed(undefined))
+
+      const round: Round = { waiting: entries.length, fiber: yield* Effect.fiber }
+      for (const { request } of entries) request.round = round
+      // One look in each round is a `get`, or nothing could be held against pages that are out of date.
+      const audited = entries[yield* Random.nextIntBetween(0, entries.length - 1)]
+      if (audited !== undefined) {
+        settle(looks.get(audited.request.key) ?? [], Exit.succeed(undefined))
+        looks.delete(audited.request.key)
+      }
+      yield* read(looks, parent, collection).pipe(
+        Effect.catch((error) =>
+          Effect.sync(() => {
+            if (isPassing(error)) return rest(Exit.fail(error))
+            collection.listed = false
+          })
+        )
+      )
+      rest(Exit.succeed(undefined))
+    })
+  }).pipe(RequestResolver.setDelay(options.window))
+
+  /** The last look of a round to leave ends it. */
+  const leave = (look: Look) =>
+    Effect.sync(() => {
+      if (look.round !== undefined && --look.round.waiting === 0) look.round.fiber.interruptUnsafe()
+    })
+
+  return (name: string, key: string): Effect.Effect<Operation, CallError> =>
+    Effect.suspend(() => {
+      const parent = parentOf(key)
+      const collection = collectionOf(parent)
+      if (!collection.listed) return client.get(name)
+      const look = new Look({ key, parent })
+      return Effect.request(look, resolver).pipe(
+        Effect.ensuring(leave(look)),
+        Effect.flatMap((row) => row === undefined ? get(name, key, collection) : Effect.succeed(row))
+      )
+    })
+}
+
+const settle = (entries: ReadonlyArray<Request.Entry<Look>>, exit: Exit.Exit<Operation | undefined, CallError>) => {
+  for (const entry of entries) entry.completeUnsafe(exit)
+}
+
+/** The collection that an operation is listed in: what is before `/operations/{id}`, or else before the last segment. */
+const parentOf = (name: string): string => {
+  const segments = name.split("/").slice(0, -1)
+  return (segments.at(-1) === "operations" ? segments.slice(0, -1) : segments).join("/")
+}
+
+/** Lists are known to leave responses out. */
+const hasResult = (row: Operation): boolean =>
+  row._tag === "Failed" || (row._tag === "Succeeded" && row.response !== undefined)
+
+/** A failure that a `get` in place of the list would meet as well, or that is over after a while. */
+const isPassing = (error: CallError): boolean =>
+  error._tag === "AuthError" ||
+  (error._tag === "TransportError" && error.isTransient) ||
+  (error._tag === "HttpError" && (error.isTransient || error.status === 401))
