@@ -12,6 +12,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Check from "./internal/check.ts"
 import { getProgress, type Operation } from "./Operation.ts"
+import { OperationDurations } from "./OperationDurations.ts"
 import type { HttpError, TransportError } from "./OperationsError.ts"
 
 /**
@@ -110,13 +111,13 @@ export const retryTransient = (
 }
 
 /**
- * Options of {@link adaptive}.
+ * Options of {@link adaptive}, {@link eta} and {@link learned}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface AdaptiveOptions {
-  /** The part of the age that the next delay is, above 0. Default: 0.1. */
+  /** The part of the age that the next delay is, above 0. Default: 0.1; 0.05 in `learned`. */
   readonly ratio?: number | undefined
   /** No delay is shorter. Default: 1 second. */
   readonly floor?: Duration.Input | undefined
@@ -125,6 +126,7 @@ export interface AdaptiveOptions {
 }
 
 interface Adaptive {
+  readonly ratio: number
   readonly floor: number
   readonly ceiling: number
   /** The delay for an age, both in milliseconds. */
@@ -136,19 +138,20 @@ const adapt = (options: AdaptiveOptions): Adaptive => {
   const floor = Duration.toMillis(Check.positiveDuration("floor", options.floor ?? "1 second"))
   const ceiling = Duration.toMillis(Check.positiveDuration("ceiling", options.ceiling ?? "5 minutes"))
   Check.require("floor", "at most ceiling", floor <= ceiling, `${floor} ms`)
-  return { floor, ceiling, delay: (age) => Math.min(ceiling, Math.max(floor, age * ratio)) }
+  return { ratio, floor, ceiling, delay: (age) => Math.min(ceiling, Math.max(floor, age * ratio)) }
 }
 
 /** A schedule that decides by the milliseconds since it began, on the monotonic clock, and by what it is given. */
-const byAge = <In>(make: () => (age: number, input: In) => number): Schedule.Schedule<Duration.Duration, In> =>
-  Schedule.fromStep(Effect.map(Clock.monotonicTimeNanos, (since) => {
-    const delayOf = make()
-    return (_: number, input: In) =>
+const byAge = <In, R = never>(
+  make: Effect.Effect<(age: number, input: In) => number, never, R>
+): Schedule.Schedule<Duration.Duration, In, never, R> =>
+  Schedule.fromStep(
+    Effect.zipWith(Clock.monotonicTimeNanos, make, (since, delayOf) => (_: number, input: In) =>
       Effect.map(Clock.monotonicTimeNanos, (now): [Duration.Duration, Duration.Duration] => {
         const delay = Duration.millis(delayOf(Number(now - since) / 1e6, input))
         return [delay, delay]
-      })
-  }))
+      }))
+  )
 
 /**
  * Delays in proportion to the age of the wait: an operation that has run for an hour is looked at ten times more seldom
@@ -177,7 +180,7 @@ const byAge = <In>(make: () => (age: number, input: In) => number): Schedule.Sch
  */
 export const adaptive = (options: AdaptiveOptions = {}): Schedule.Schedule<Duration.Duration> => {
   const { delay } = adapt(options)
-  return byAge<unknown>(() => delay)
+  return byAge(Effect.succeed(delay))
 }
 
 /**
@@ -215,9 +218,9 @@ export const adaptive = (options: AdaptiveOptions = {}): Schedule.Schedule<Durat
  */
 export const eta = (options: AdaptiveOptions = {}): Schedule.Schedule<Duration.Duration, Operation> => {
   const { ceiling, delay, floor } = adapt(options)
-  return byAge<Operation>(() => {
+  return byAge(Effect.sync(() => {
     let course: Course | undefined
-    return (age, operation) => {
+    return (age: number, operation: Operation) => {
       const percent = Option.getOrUndefined(getProgress(operation))
       if (percent === undefined) return delay(age)
       course = watched(course, { age, percent })
@@ -230,7 +233,7 @@ export const eta = (options: AdaptiveOptions = {}): Schedule.Schedule<Duration.D
       const trusted = Math.min(remaining * Math.min(0.95, steps / (steps + 1)), 2 * (age - first.age))
       return Math.min(ceiling, Math.max(floor, trusted))
     }
-  })
+  }))
 }
 
 interface Sample {
@@ -256,6 +259,63 @@ const watched = (course: Course | undefined, now: Sample): Course => {
 }
 
 const speedOf = (from: Sample, to: Sample): number => (to.percent - from.percent) / (to.age - from.age)
+
+/**
+ * Looks from when operations of the same kind are known to end: no earlier, and then close to each other. Where fewer than
+ * five are known it is {@link adaptive}.
+ *
+ * **When to use**
+ *
+ * For a kind that shows no progress. Provide `OperationDurations`, which also lets waits record how long they took.
+ *
+ * **Details**
+ *
+ * The first delay lasts until a twentieth of the known operations would have ended, less the `ratio`, so that most are seen
+ * running shortly before their end, and their durations are known well. From then on each delay is in proportion to the age,
+ * by a `ratio` of 0.05 where none is given. What is recorded while the schedule runs is for the next wait.
+ *
+ * **Gotchas**
+ *
+ * The age is that of the wait. An operation that ends long before most others, one that fails at once, is seen late by
+ * `ceiling` at most.
+ *
+ * **Example** (After ten videos that took a minute)
+ *
+ * ```ts
+ * import { OperationDurations, PollSchedule } from "effect-lro"
+ * import { Veo } from "effect-lro/gemini"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { record } = yield* OperationDurations.OperationDurations
+ *   for (let i = 0; i < 10; i++) yield* record(Veo.Video.kind, Duration.seconds(58 + i / 2))
+ *   const learned = yield* PollSchedule.explain(PollSchedule.learned(Veo.Video), ["1 minute"])
+ *   const blind = yield* PollSchedule.explain(PollSchedule.adaptive(), ["1 minute"])
+ *   return [learned.looks.mean, blind.looks.mean]
+ * }).pipe(Effect.provide(OperationDurations.layerMemory))
+ *
+ * await Effect.runPromise(program) // => [5, 30]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const learned = (
+  type: { readonly kind: string },
+  options: AdaptiveOptions = {}
+): Schedule.Schedule<Duration.Duration, unknown, never, OperationDurations> => {
+  const blind = adapt(options)
+  const { ceiling, delay, floor, ratio } = adapt({ ...options, ratio: options.ratio ?? 0.05 })
+  return byAge(Effect.map(OperationDurations.use((_) => _.get(type.kind)), (durations) => {
+    if (durations.length < fewDurations) return blind.delay
+    const known = durations.map(Duration.toMillis).sort((a, b) => a - b)
+    const start = known[Math.floor(known.length / 20)]! / (1 + ratio)
+    return (age) => age < start ? Math.min(ceiling, Math.max(floor, start - age)) : delay(age)
+  }))
+}
+
+/** Fewer say little. */
+const fewDurations = 5
 
 /**
  * Spreads the delays of a schedule, so that waits that began together do not go on together. Put it last: jitter that

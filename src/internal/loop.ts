@@ -2,10 +2,12 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { type Failed, failed, type Operation, type Running, type Succeeded } from "../Operation.ts"
+import { OperationDurations } from "../OperationDurations.ts"
 import { CurrentPoll, OperationsClient } from "../OperationsClient.ts"
 import { type CallError, HttpError, OperationFailed, Timeout, TransportError } from "../OperationsError.ts"
 import * as OperationType from "../OperationType.ts"
@@ -59,6 +61,7 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   const retry: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ??
     PollSchedule.retryTransient()
   const interruptedBy = options.onInterrupt ?? "leave"
+  const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
 
   let polls = 0
   let seen: Operation | undefined
@@ -123,9 +126,16 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
       )
     )
 
+  /** What took some time to see done is what later waits of the same kind may learn from. */
+  const learn = (operation: Operation<A, M>) =>
+    durations !== undefined && operation.done && latest !== undefined
+      ? Effect.flatMap(pace.elapsed, (elapsed) => durations.record(type.kind, elapsed))
+      : Effect.void
+
   const poll = persist(ask).pipe(
     Effect.tap((operation) => Effect.sync(() => seen = operation)),
     Effect.flatMap((operation) => decode({ verb: "get", operationName: name }, operation)),
+    Effect.tap(learn),
     Effect.tap((operation) => Effect.sync(() => latest = operation))
   )
 

@@ -1,0 +1,77 @@
+/**
+ * How long the operations of each kind took: a small store that waits fill, and that `PollSchedule.learned` reads.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as KeyValueStore from "effect/persistence/KeyValueStore"
+import * as Schema from "effect/Schema"
+
+/** So many are kept of each kind; the oldest go first. */
+const kept = 100
+
+const Durations = Schema.Struct({ version: Schema.Literal(1), millis: Schema.Array(Schema.Finite) })
+
+/**
+ * The durations of earlier operations, by their kind.
+ *
+ * **Details**
+ *
+ * Where this service is there, every wait that saw its operation run, and then saw it done, records how long that took from
+ * the beginning of the wait; so wait for operations where you start them. It keeps the last 100 of each kind. A store that
+ * fails fails no wait: nothing is recorded then, and nothing is known.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class OperationDurations extends Context.Service<OperationDurations, {
+  /** Keeps a duration. */
+  readonly record: (kind: string, duration: Duration.Duration) => Effect.Effect<void>
+  /** The durations that are kept, the newest last. */
+  readonly get: (kind: string) => Effect.Effect<ReadonlyArray<Duration.Duration>>
+}>()("effect-lro/OperationDurations") {}
+
+/**
+ * Keeps durations in a `KeyValueStore`: in memory, in files, in a database.
+ *
+ * **Details**
+ *
+ * One entry for each kind, `effect-lro.durations.<kind>`, in JSON. Two processes that record at the same moment may lose one
+ * of the two durations.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValueStore> = Layer.effect(
+  OperationDurations,
+  Effect.map(KeyValueStore.KeyValueStore, (keyValueStore) => {
+    const store = KeyValueStore.toSchemaStore(KeyValueStore.prefix(keyValueStore, "effect-lro.durations."), Durations)
+    const read = (kind: string) =>
+      store.get(kind).pipe(
+        Effect.map(Option.match({ onNone: () => [], onSome: ({ millis }) => millis })),
+        Effect.catch((error) => Effect.as(Effect.logDebug("durations that cannot be read", error), []))
+      )
+    return OperationDurations.of({
+      record: (kind, duration) =>
+        Effect.flatMap(
+          read(kind),
+          (millis) => store.set(kind, { version: 1, millis: [...millis, Duration.toMillis(duration)].slice(-kept) })
+        ).pipe(
+          Effect.catch((error) => Effect.logDebug("a duration that cannot be kept", error))
+        ),
+      get: (kind) => Effect.map(read(kind), (millis) => millis.map((millis) => Duration.millis(millis)))
+    })
+  })
+)
+
+/**
+ * Keeps durations as long as the process lives.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<OperationDurations> = Layer.provide(layer, KeyValueStore.layerMemory)

@@ -1,0 +1,160 @@
+import { assert, describe, expectTypeOf, it } from "@effect/vitest"
+import { Clock, Duration, Effect, Fiber, Layer, Random, type Schedule, Schema } from "effect"
+import { OperationDurations, Operations, OperationType, PollSchedule } from "effect-lro"
+import { KeyValueStore } from "effect/persistence"
+import { TestClock } from "effect/testing"
+import { world } from "./support/world.ts"
+
+const Video = OperationType.make({ kind: "video", response: Schema.Unknown, metadata: Schema.Unknown })
+const seconds = 1000
+
+/** Waits for operations one after the other, each as long as told, and gives how long after its end each was seen done. */
+const inTurn = Effect.fnUntraced(function*<R>(
+  durations: ReadonlyArray<number>,
+  schedule: Schedule.Schedule<unknown, unknown, never, R>
+) {
+  const looks: Array<number> = []
+  const lateness: Array<number> = []
+  for (const [i, duration] of durations.entries()) {
+    const name = `operations/${i}`
+    const end = (yield* Clock.currentTimeMillis) + duration
+    const it = world({ ends: { [name]: end } })
+    const fiber = yield* Effect.forkChild(
+      Operations.wait(OperationType.ref(Video, name), { schedule, timeout: "Infinity" }).pipe(
+        Effect.andThen(Clock.currentTimeMillis),
+        Effect.provide(it.layer)
+      ),
+      { startImmediately: true }
+    )
+    yield* TestClock.adjust("3 hours")
+    lateness.push((yield* Fiber.join(fiber)) - end)
+    looks.push(it.count("get"))
+  }
+  return { looks: mean(looks), lateness: mean(lateness) }
+})
+
+const mean = (values: ReadonlyArray<number>) => values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** Logarithms that are normal, about a median. */
+const lognormal = (median: number, sigma: number, count: number) =>
+  Effect.all(Array.from({ length: count }, () =>
+    Effect.zipWith(
+      Random.next,
+      Random.next,
+      (u, v) => median * Math.exp(sigma * Math.sqrt(-2 * Math.log(1 - u)) * Math.cos(2 * Math.PI * v))
+    )))
+
+describe("learned", () => {
+  for (
+    const [what, sigma] of [["nearly the same", 0.02], ["much the same each time", 0.2], [
+      "widely spread",
+      0.8
+    ]] as const
+  ) {
+    it.effect(`of durations that are ${what}, it needs far fewer looks than adaptive, and is no later`, () =>
+      Effect.gen(function*() {
+        const durations = yield* lognormal(10 * 60 * seconds, sigma, 60)
+        const learned = PollSchedule.learned(Video)
+        yield* inTurn(durations, learned)
+        const later = yield* lognormal(10 * 60 * seconds, sigma, 60)
+        const known = yield* inTurn(later, learned)
+        const blind = yield* inTurn(later, PollSchedule.adaptive())
+        assert.isBelow(known.looks, blind.looks / 1.5, JSON.stringify({ known, blind }))
+        assert.isAtMost(known.lateness, blind.lateness * 1.01, JSON.stringify({ known, blind }))
+      }).pipe(Random.withSeed(what), Effect.provide(OperationDurations.layerMemory)))
+  }
+
+  it.effect("is adaptive while fewer than five are known, and where the store fails", () =>
+    Effect.gen(function*() {
+      const blind = yield* PollSchedule.explain(PollSchedule.adaptive(), ["1 hour", "1 minute"])
+      const learned = PollSchedule.explain(PollSchedule.learned(Video), ["1 hour", "1 minute"])
+      const { record } = yield* OperationDurations.OperationDurations
+      for (let i = 0; i < 4; i++) yield* record("video", Duration.minutes(1))
+      assert.deepStrictEqual(yield* learned, blind)
+      yield* record("tuning", Duration.minutes(1))
+      assert.deepStrictEqual(yield* learned, blind)
+      yield* record("video", Duration.minutes(1))
+      assert.notDeepEqual(yield* learned, blind)
+    }).pipe(Effect.provide(OperationDurations.layerMemory)))
+
+  it.effect("keeps its bounds, however far an operation is from the known ones", () =>
+    Effect.gen(function*() {
+      const { record } = yield* OperationDurations.OperationDurations
+      for (let i = 0; i < 10; i++) yield* record("video", Duration.hours(2))
+      const schedule = PollSchedule.learned(Video, { ceiling: "10 minutes", floor: "2 seconds" })
+      const { lateness, looks, unseen } = yield* PollSchedule.explain(schedule, ["1 second", "119 minutes", "1 day"])
+      assert.strictEqual(unseen, 0)
+      assert.isAtMost(lateness.max, 10 * 60 * seconds)
+      assert.isAtMost(looks.max, 400)
+    }).pipe(Effect.provide(OperationDurations.layerMemory)))
+
+  it("shows in the type of a wait what it needs", () => {
+    const wait = Operations.wait("operations/a", { schedule: PollSchedule.learned(Video) })
+    expectTypeOf<Effect.Services<typeof wait>>().toEqualTypeOf<
+      Effect.Services<ReturnType<typeof Operations.get>> | OperationDurations.OperationDurations
+    >()
+  })
+})
+
+describe("the store", () => {
+  const wait = (name: string, ends: Record<string, number>) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.forkChild(
+        Effect.exit(Operations.wait(OperationType.ref(Video, name))).pipe(Effect.provide(world({ ends }).layer)),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("1 hour")
+      yield* Fiber.join(fiber)
+      return (yield* OperationDurations.OperationDurations.use((_) => _.get("video"))).map(Duration.toMillis)
+    })
+
+  it.effect("records a wait that saw its operation run and end, and no other", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* wait("operations/a", { "operations/a": 0 }), [])
+      assert.deepStrictEqual(yield* wait("operations/none", {}), [])
+      assert.deepStrictEqual(yield* wait("operations/b", { "operations/b": 24 * 3600 * seconds }), [])
+      const now = yield* Clock.currentTimeMillis
+      assert.deepStrictEqual(yield* wait("operations/c", { "operations/c": now + 12 * seconds }), [15 * seconds])
+    }).pipe(Effect.provide(OperationDurations.layerMemory)))
+
+  it.effect("keeps the last hundred of each kind", () =>
+    Effect.gen(function*() {
+      const { get, record } = yield* OperationDurations.OperationDurations
+      for (let i = 1; i <= 120; i++) yield* record("video", Duration.seconds(i))
+      const kept = (yield* get("video")).map(Duration.toSeconds)
+      assert.deepStrictEqual([kept.length, kept[0], kept[99]], [100, 21, 120])
+      assert.deepStrictEqual(yield* get("tuning"), [])
+    }).pipe(Effect.provide(OperationDurations.layerMemory)))
+
+  it.effect("what is torn, foreign or out of reach is as if there were nothing, and is written anew", () =>
+    Effect.gen(function*() {
+      const store = yield* KeyValueStore.KeyValueStore
+      const { get, record } = yield* OperationDurations.OperationDurations
+      for (const text of ["", "{\"version\":1,\"millis\":[1,", "{\"version\":2,\"millis\":[1]}", "[]", "null"]) {
+        yield* store.set("effect-lro.durations.video", text)
+        assert.deepStrictEqual(yield* get("video"), [])
+        yield* record("video", Duration.seconds(1))
+        assert.deepStrictEqual((yield* get("video")).map(Duration.toSeconds), [1])
+      }
+    }).pipe(Effect.provide(Layer.provideMerge(OperationDurations.layer, KeyValueStore.layerMemory))))
+
+  it.effect("a store that fails fails no wait", () => {
+    const away = Effect.fail(new KeyValueStore.KeyValueStoreError({ message: "away", method: "any" }))
+    const broken = Layer.succeed(
+      KeyValueStore.KeyValueStore,
+      KeyValueStore.make({
+        get: () => away,
+        getUint8Array: () => away,
+        set: () => away,
+        remove: () => away,
+        clear: away,
+        size: away,
+        keys: away
+      })
+    )
+    return Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      assert.deepStrictEqual(yield* wait("operations/a", { "operations/a": now + 12 * seconds }), [])
+    }).pipe(Effect.provide(Layer.provide(OperationDurations.layer, broken)))
+  })
+})
