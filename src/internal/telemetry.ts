@@ -158,13 +158,16 @@ export class Telemetry {
     })
   }
 
-  /** A call to the API, in a span of its own. */
+  /** A call to the API, in a span of its own where somebody reads it. */
   send<A, E>(method: string, call: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    const rpc = `google.longrunning.Operations/${method}`
-    return Effect.useSpan(rpc, { kind: "client" }, (span) => {
-      this.call = span
-      if (this.span !== undefined) set(span, { "rpc.method": rpc, "gcp.resource.destination.id": this.name })
-      return Effect.provideService(call, Tracer.ParentSpan, span)
+    return Effect.withFiber((fiber) => {
+      if (tracedSpan(fiber) === undefined) return call
+      const rpc = `google.longrunning.Operations/${method}`
+      const attributes = { "rpc.method": rpc, "gcp.resource.destination.id": this.name }
+      return Effect.useSpan(rpc, { kind: "client", attributes }, (span) => {
+        this.call = span
+        return Effect.provideService(call, Tracer.ParentSpan, span)
+      })
     })
   }
 
@@ -202,15 +205,15 @@ export class Telemetry {
       const asked = error._tag === "HttpError" ? error.retryAfter : undefined
       if (asked !== undefined) this.meters.serverDelay.updateUnsafe(Duration.toSeconds(asked), context)
     }
-    if (this.span !== undefined && this.call !== undefined) {
-      const { call } = this
+    const { call } = this
+    if (call !== undefined) {
       set(call, { "gcp.longrunning.poll_attempt_count": this.polls, "lro.outcome": outcome })
       if (Exit.isSuccess(exit)) set(call, stateOf(exit.value))
       if (error !== undefined) set(call, attributesOf(error))
     }
     return LogLevel.isGreaterThan(fiber.getRef(References.MinimumLogLevel), "Debug")
       ? Effect.void
-      : this.log("Debug", `${this.name}: ${error === undefined ? outcome : summary(error)}`)
+      : this.log("Debug", `${this.name}: ${error === undefined ? outcome : summary(error)}`, fiber)
   }
 
   /** A failure that the wait survives: the call comes again after the delay. */
@@ -223,7 +226,7 @@ export class Telemetry {
           "lro.retry.delay_seconds": Duration.toSeconds(delay)
         })
       }
-      return this.log("Warn", `${this.name}: ${summary(error)}, again in ${Duration.format(delay)}`)
+      return this.log("Warn", `${this.name}: ${summary(error)}, again in ${Duration.format(delay)}`, fiber)
     })
 
   /** A run of failed looks is over. */
@@ -232,13 +235,17 @@ export class Telemetry {
     this.failedInARow = 0
   }
 
-  /** A log belongs to the latest call, even where that is over: Effect keeps the logs of a span as long as the span. */
-  private log(level: "Debug" | "Warn", message: string): Effect.Effect<void> {
+  /**
+   * A log names the span of the latest call, and is not kept there: Effect would keep all logs of a wait with its span, as
+   * long as it goes on.
+   */
+  private log(level: "Debug" | "Warn", message: string, fiber: AnyFiber): Effect.Effect<void> {
     const log = Effect.annotateLogs(Effect.logWithLevel(level)(message), {
       "lro.operation.kind": this.kind,
       "gcp.longrunning.poll_attempt_count": this.polls
     })
-    return this.call === undefined ? log : Effect.provideService(log, Tracer.ParentSpan, this.call)
+    const span = this.call ?? fiber.cache.span
+    return span === undefined ? log : Effect.provideService(log, Tracer.ParentSpan, Tracer.externalSpan(span))
   }
 }
 
