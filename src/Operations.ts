@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import * as Check from "./internal/check.ts"
 import { decoderOf } from "./internal/decoding.ts"
 import { pages } from "./internal/pages.ts"
+import * as Telemetry from "./internal/telemetry.ts"
 import type { Operation } from "./Operation.ts"
 import { hasMorePages, type OperationPage } from "./OperationPage.ts"
 import { type ListOptions, OperationsClient } from "./OperationsClient.ts"
@@ -60,7 +61,8 @@ export const start = Effect.fn("Operations.start")(
     request: HttpClientRequest.HttpClientRequest
   ): Effect.fn.Return<OperationType.TypedOperation<A, M>, SendError, OperationsClient> {
     const operation = yield* (yield* OperationsClient).send(request)
-    return yield* decoderOf(type)({ verb: "start", operationName: operation.name }, operation)
+    const started = yield* decoderOf(type)({ verb: "start", operationName: operation.name }, operation)
+    return yield* Telemetry.started(started)
   }
 )
 

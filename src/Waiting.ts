@@ -216,7 +216,7 @@ export const watch: {
 } = <A, M, E1, R1, E2, R2, E3, R3>(
   target: Target<A, M>,
   options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-) => Stream.unwrap(Effect.map(Loop.make(target, options), (loop) => loop.watch))
+) => Stream.withSpan(Stream.unwrap(Effect.map(Loop.make(target, options), (loop) => loop.watch)), "Operations.watch")
 
 /**
  * Asks the server to stop the operation, then waits for how it truly ended: cancelled, or succeeded after all.

@@ -1,6 +1,7 @@
 export * as Endpoint from "./Endpoint.ts"
 export * as Operation from "./Operation.ts"
 export * as OperationDurations from "./OperationDurations.ts"
+export * as OperationMetrics from "./OperationMetrics.ts"
 export * as OperationName from "./OperationName.ts"
 export * as OperationPage from "./OperationPage.ts"
 export * as Operations from "./Operations.ts"

@@ -17,6 +17,7 @@ import type * as WaitOptions from "../WaitOptions.ts"
 import * as Check from "./check.ts"
 import { decoderOf } from "./decoding.ts"
 import { Pace } from "./pace.ts"
+import { Telemetry } from "./telemetry.ts"
 
 /** A server may ask for any delay; a wait takes no more than this from it. */
 const maxHint = Duration.minutes(5)
@@ -62,8 +63,8 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     PollSchedule.retryTransient()
   const interruptedBy = options.onInterrupt ?? "leave"
   const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
+  const telemetry = new Telemetry(name, type, pace.since)
 
-  let polls = 0
   let seen: Operation | undefined
   let latest: Operation<A, M> | undefined
   let longPoll = options.longPoll ?? false
@@ -80,7 +81,6 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   })
 
   const ask = Effect.suspend(() => {
-    polls++
     if (!longPoll) return client.get(name)
     return Effect.flatMap(
       pace.left,
@@ -95,7 +95,7 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
           operationName: name,
           kind: pace.over ? "Deadline" : "ScheduleEnded",
           elapsed,
-          polls,
+          polls: telemetry.polls,
           ...(seen === undefined ? undefined : { last: seen }),
           ...(lastError === undefined ? undefined : { lastError })
         })
@@ -119,8 +119,9 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   /** Repeats a failing call as `retry` says. A failure that would be retried, had the wait time, is its `Timeout`. */
   const persist = <B>(call: Effect.Effect<B, CallError>) =>
     asLook(pace.look(call)).pipe(
-      (call) => Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound, hintOf)),
-      Effect.retry(pace.keep(retry, isFailedPoll, hintOf)),
+      (call) =>
+        Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound, hintOf, telemetry.survived)),
+      Effect.retry(pace.keep(retry, isFailedPoll, hintOf, telemetry.survived)),
       Effect.catch((error): Effect.Effect<never, Timeout | CallError | E3> =>
         pace.over && isFailedPoll(error) ? timedOut(error) : Effect.fail(error)
       )
@@ -132,12 +133,16 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
       ? Effect.flatMap(pace.elapsed, (elapsed) => durations.record(type.kind, elapsed))
       : Effect.void
 
-  const poll = persist(ask).pipe(
+  const poll = ask.pipe(
     Effect.tap((operation) => Effect.sync(() => seen = operation)),
     Effect.flatMap((operation) => decode({ verb: "get", operationName: name }, operation)),
     Effect.tap(learn),
-    Effect.tap((operation) => Effect.sync(() => latest = operation))
+    Effect.tap((operation) => Effect.sync(() => latest = operation)),
+    (look) => Effect.suspend(() => telemetry.look(longPoll ? "WaitOperation" : "GetOperation", look, () => seen)),
+    persist
   )
+
+  const cancel = Effect.suspend(() => telemetry.send("CancelOperation", client.cancel(name)))
 
   const { onProgress } = options
   const look: Effect.Effect<Operation<A, M>, CallError | Timeout | E2 | E3, R2 | R3> = onProgress === undefined
@@ -153,7 +158,7 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   const interrupted = Effect.suspend(() =>
     interruptedBy === "leave" || latest?.done === true
       ? Effect.void
-      : Effect.interruptible(client.cancel(name)).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
+      : Effect.interruptible(cancel).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
   )
 
   const settle = Effect.suspend((): Effect.Effect<Succeeded<A, M> | Failed<M>, Failure, R1 | R2 | R3> => {
@@ -163,7 +168,8 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     return start.pipe(
       Effect.andThen(Effect.repeat(look, again)),
       Effect.andThen(Effect.suspend(() => latest?.done === true ? Effect.succeed(latest) : timedOut())),
-      Effect.onInterrupt(() => interrupted)
+      Effect.onInterrupt(() => interrupted),
+      (wait) => telemetry.wait(target, wait)
     )
   })
 
@@ -191,14 +197,15 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
         Stream.concat(Stream.suspend(() => latest?.done === true ? Stream.empty : Stream.fromEffect(timedOut()))),
         // A state that has not changed is decoded to the same value.
         Stream.changesWith((a, b) => a === b),
-        Stream.onExit((exit) => Exit.hasInterrupts(exit) ? interrupted : Effect.void)
+        Stream.onExit((exit) => Exit.hasInterrupts(exit) ? interrupted : Effect.void),
+        (states) => telemetry.watch(target, states)
       )
     ),
     /** Asks the server to stop the operation, as persistently as it is looked at; that it was too late is no failure. */
     cancel: Effect.suspend(() =>
       isCompleted(target)
         ? Effect.void
-        : Effect.catchIf(persist(client.cancel(name)), cameTooLate, () => Effect.void)
+        : Effect.catchIf(persist(cancel), cameTooLate, () => Effect.void)
     )
   }
 })

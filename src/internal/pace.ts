@@ -112,12 +112,13 @@ export class Pace {
 
   /**
    * Keeps a schedule within the time of the wait: it is stepped only with the inputs that ask for another look, its
-   * delays are raised to a hint and cut to what is left, and it ends with the wait.
+   * delays are raised to a hint and cut to what is left, and it ends with the wait. What comes again, and when, is told.
    */
   readonly keep = <Out, In, E, R, All>(
     schedule: Schedule.Schedule<Out, In, E, R>,
     goesOn: (input: All) => input is All & In,
-    hint: (input: In) => Duration.Duration = () => Duration.zero
+    hint: (input: In) => Duration.Duration = () => Duration.zero,
+    told: (input: In, delay: Duration.Duration) => Effect.Effect<void> = () => Effect.void
   ): Schedule.Schedule<Out | undefined, All, E, R> =>
     Schedule.fromStep(Effect.map(Schedule.toStep(schedule), (step) => (now, input: All) => {
       if (!goesOn(input)) return Cause.done(undefined)
@@ -126,7 +127,7 @@ export class Pace {
           this.cut(Duration.max(delay, hint(input))),
           Option.match({
             onNone: () => Cause.done(output),
-            onSome: (delay) => Effect.succeed<[Out, Duration.Duration]>([output, delay])
+            onSome: (delay) => Effect.map(told(input, delay), (): [Out, Duration.Duration] => [output, delay])
           })
         ))
     }))
