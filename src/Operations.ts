@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Stream from "effect/Stream"
 import * as Check from "./internal/check.ts"
-import { decoderOf } from "./internal/decoding.ts"
+import { decode } from "./internal/decoding.ts"
 import { pages } from "./internal/pages.ts"
 import * as Telemetry from "./internal/telemetry.ts"
 import type { Operation } from "./Operation.ts"
@@ -61,7 +61,7 @@ export const start = Effect.fn("Operations.start")(
     request: HttpClientRequest.HttpClientRequest
   ): Effect.fn.Return<OperationType.TypedOperation<A, M>, SendError, OperationsClient> {
     const operation = yield* (yield* OperationsClient).send(request)
-    const started = yield* decoderOf(type)({ verb: "start", operationName: operation.name }, operation)
+    const { value: started } = yield* decode(type, { verb: "start", operationName: operation.name }, operation)
     return yield* Telemetry.started(started)
   }
 )
@@ -95,7 +95,7 @@ export const get: {
   function*<A, M>(target: OperationType.Target<A, M>) {
     const name = OperationType.nameOf(target)
     const operation = yield* (yield* OperationsClient).get(name)
-    return yield* decoderOf(OperationType.typeOf(target))({ verb: "get", operationName: name }, operation)
+    return (yield* decode(OperationType.typeOf(target), { verb: "get", operationName: name }, operation)).value
   }
 )
 

@@ -7,57 +7,77 @@ import * as OperationType from "../OperationType.ts"
 import { sameJson } from "./json.ts"
 import type { Call } from "./transport.ts"
 
-type Decoder<A, M> = (
-  call: Call,
-  operation: Operation
-) => Effect.Effect<OperationType.TypedOperation<A, M>, InvalidResponse>
-
 /**
- * Reads operations of one type, one after the other. What has not changed since the last one is not read again: the same
- * operation gives the same value, the same metadata the same metadata.
+ * An operation as the service sent it, and as its type reads it.
  *
  * @internal
  */
-export function decoderOf<A, M>(type: OperationType.OperationType<A, M>): Decoder<A, M>
-export function decoderOf(type: OperationType.OperationType): Decoder<unknown, unknown> {
-  const decode: Decoder<unknown, unknown> = type === OperationType.untyped
-    ? (_, operation) => Effect.succeed(OperationType.carry(type, operation))
-    : typedDecoder(type)
-  let last: { readonly raw: Operation; readonly value: OperationType.TypedOperation } | undefined
-  return (call, raw) =>
-    last !== undefined && sameJson(last.raw, raw)
-      ? Effect.succeed(last.value)
-      : Effect.tap(decode(call, raw), (value) =>
-        Effect.sync(() => {
-          last = { raw, value }
-        }))
+export interface Decoded<A, M> {
+  readonly raw: Operation
+  readonly value: OperationType.TypedOperation<A, M>
 }
 
-const typedDecoder = <A, M>(type: OperationType.OperationType<A, M>): Decoder<A, M> => {
-  const decodeMetadata = Schema.decodeUnknownEffect(type.metadata)
-  const decodeResponse = Schema.decodeUnknownEffect(type.response)
-  const invalid = (call: Call, kind: InvalidResponse["kind"]) => (error: Schema.SchemaError) =>
-    new InvalidResponse({ ...call, kind, detail: `${type.kind}: ${error.message}`.slice(0, 400) })
-  let last: { readonly raw: unknown; readonly value: M } | undefined
-  return Effect.fnUntraced(function*(call, operation) {
-    const raw = operation.metadata
-    if (raw !== undefined && (last === undefined || !sameJson(last.raw, raw))) {
-      const value = yield* Effect.result(decodeMetadata(raw))
-      if (Result.isSuccess(value)) last = { raw, value: value.success }
-      else if (operation.done) last = undefined // how an operation ended is never lost to its metadata
-      else return yield* invalid(call, "Metadata")(value.failure)
-    }
-    const metadata = raw === undefined || last === undefined ? undefined : { metadata: last.value }
-    const { _tag, done, name } = operation
-    switch (_tag) {
-      case "Running":
-        return OperationType.carry<A, M>(type, { _tag, done, name, ...metadata })
-      case "Failed":
-        return OperationType.carry<A, M>(type, { _tag, done, name, error: operation.error, ...metadata })
-      case "Succeeded": {
-        const response = yield* Effect.mapError(decodeResponse(operation.response), invalid(call, "Response"))
-        return OperationType.carry<A, M>(type, { _tag, done, name, response, ...metadata })
-      }
-    }
-  })
+/**
+ * Reads an operation of a type. What has not changed since `last` is not read again: the same operation gives the same
+ * value, the same metadata the same metadata.
+ *
+ * @internal
+ */
+export function decode<A, M>(
+  type: OperationType.OperationType<A, M>,
+  call: Call,
+  raw: Operation,
+  last?: Decoded<A, M>
+): Effect.Effect<Decoded<A, M>, InvalidResponse>
+export function decode(
+  type: OperationType.OperationType,
+  call: Call,
+  raw: Operation,
+  last?: Decoded<unknown, unknown>
+): Effect.Effect<Decoded<unknown, unknown>, InvalidResponse> {
+  if (last !== undefined && sameJson(last.raw, raw)) return Effect.succeed(last)
+  return type === OperationType.untyped
+    ? Effect.succeed({ raw, value: OperationType.carry(type, raw) })
+    : Effect.map(decodeTyped(type, call, raw, last), (value) => ({ raw, value }))
 }
+
+const decodeTyped = Effect.fnUntraced(function*<A, M>(
+  type: OperationType.OperationType<A, M>,
+  call: Call,
+  raw: Operation,
+  last: Decoded<A, M> | undefined
+) {
+  const metadata = yield* decodeMetadata(type, call, raw, last)
+  const { _tag, done, name } = raw
+  switch (_tag) {
+    case "Running":
+      return OperationType.carry<A, M>(type, { _tag, done, name, ...metadata })
+    case "Failed":
+      return OperationType.carry<A, M>(type, { _tag, done, name, error: raw.error, ...metadata })
+    case "Succeeded": {
+      const response = yield* Effect.mapError(
+        Schema.decodeUnknownEffect(type.response)(raw.response),
+        invalid(type, call, "Response")
+      )
+      return OperationType.carry<A, M>(type, { _tag, done, name, response, ...metadata })
+    }
+  }
+})
+
+const decodeMetadata = Effect.fnUntraced(function*<A, M>(
+  type: OperationType.OperationType<A, M>,
+  call: Call,
+  { done, metadata: raw }: Operation,
+  last: Decoded<A, M> | undefined
+): Effect.fn.Return<{ readonly metadata: M } | undefined, InvalidResponse> {
+  if (raw === undefined) return undefined
+  if (last?.value.metadata !== undefined && sameJson(last.raw.metadata, raw)) return { metadata: last.value.metadata }
+  const metadata = yield* Effect.result(Schema.decodeUnknownEffect(type.metadata)(raw))
+  if (Result.isSuccess(metadata)) return { metadata: metadata.success }
+  // How an operation ended is never lost to its metadata.
+  return done ? undefined : yield* invalid(type, call, "Metadata")(metadata.failure)
+})
+
+const invalid =
+  (type: { readonly kind: string }, call: Call, kind: InvalidResponse["kind"]) => (error: Schema.SchemaError) =>
+    new InvalidResponse({ ...call, kind, detail: `${type.kind}: ${error.message}`.slice(0, 400) })

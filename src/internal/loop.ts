@@ -3,19 +3,27 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { type Failed, failed, type Operation, type Running, type Succeeded } from "../Operation.ts"
 import { OperationDurations } from "../OperationDurations.ts"
-import { CurrentPoll, OperationsClient } from "../OperationsClient.ts"
-import { type CallError, HttpError, OperationFailed, Timeout, TransportError } from "../OperationsError.ts"
+import { CurrentPoll, OperationsClient, type Service } from "../OperationsClient.ts"
+import {
+  type CallError,
+  HttpError,
+  type InvalidResponse,
+  OperationFailed,
+  Timeout,
+  TransportError
+} from "../OperationsError.ts"
 import * as OperationType from "../OperationType.ts"
 import * as PollSchedule from "../PollSchedule.ts"
 import * as RpcStatus from "../RpcStatus.ts"
 import type * as WaitOptions from "../WaitOptions.ts"
 import * as Check from "./check.ts"
-import { decoderOf } from "./decoding.ts"
+import { decode, type Decoded } from "./decoding.ts"
 import { Pace } from "./pace.ts"
 import { Telemetry } from "./telemetry.ts"
 
@@ -41,11 +49,6 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>,
   firstInterval?: Duration.Input
 ) {
-  type Failure = CallError | Timeout | E1 | E2 | E3
-  const client = yield* OperationsClient
-  const name = OperationType.nameOf(target)
-  const type = OperationType.typeOf(target)
-  const decode = decoderOf(type)
   const grace = Check.finiteDuration("notFoundGrace", options.notFoundGrace ?? 0)
   const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
   const interval = firstInterval === undefined
@@ -57,158 +60,261 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     Check.positiveDuration("minDelay", options.minDelay ?? "10 millis"),
     interval
   )
-  const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = options.schedule ??
-    PollSchedule.fixed(defaultInterval)
-  const retry: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ??
-    PollSchedule.retryTransient()
-  const interruptedBy = options.onInterrupt ?? "leave"
   const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
-  const telemetry = new Telemetry(name, type, pace.since)
+  return new Wait(yield* OperationsClient, target, options, pace, grace, spread, durations)
+})
 
-  let seen: Operation | undefined
-  let latest: Operation<A, M> | undefined
-  let longPoll = options.longPoll ?? false
+/** Of a wait that sleeps nothing else is kept: all effects of a look are made for it, and gone with it. */
+class Wait<A, M, E1, R1, E2, R2, E3, R3> {
+  private readonly client: Service
+  private readonly target: OperationType.Target<A, M>
+  private readonly options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
+  private readonly pace: Pace
+  private readonly grace: Duration.Duration
+  private readonly spread: Duration.Duration
+  private readonly durations: OperationDurations["Service"] | undefined
+  private readonly telemetry: Telemetry
+  private longPoll: boolean
+  private latest: Decoded<A, M> | undefined
 
-  /** Lets the server hold the look. Where it cannot, the operation is asked for, and is so from then on. */
-  const held = Effect.fnUntraced(function*(left: Duration.Duration) {
-    return yield* pace.hold(client.serverWait(name, Duration.min(left, longPollTime))).pipe(
-      Effect.catchIf(lacksVerb, () =>
-        Effect.tap(client.get(name), () =>
-          Effect.sync(() => {
-            longPoll = false
-          })))
-    )
-  })
-
-  const ask = Effect.suspend(() => {
-    if (!longPoll) return client.get(name)
-    return Effect.flatMap(
-      pace.left,
-      (left) => Duration.isLessThan(left, shortestLongPoll) ? client.get(name) : held(left)
-    )
-  })
-
-  const timedOut = (lastError?: HttpError | TransportError) =>
-    Effect.flatMap(pace.elapsed, (elapsed) =>
-      Effect.fail(
-        new Timeout({
-          operationName: name,
-          kind: pace.over ? "Deadline" : "ScheduleEnded",
-          elapsed,
-          polls: telemetry.polls,
-          ...(seen === undefined ? undefined : { last: seen }),
-          ...(lastError === undefined ? undefined : { lastError })
-        })
-      ))
-
-  const notYet = PollSchedule.backoff({ initialDelay: "500 millis" }).pipe(
-    Schedule.while(() => Effect.map(pace.elapsed, Duration.isLessThan(grace)))
-  )
-
-  /** Tells what is between the loop and the wire what a call is for. */
-  const asLook = <B, E, R>(call: Effect.Effect<B, E, R>) =>
-    Effect.suspend(() =>
-      Effect.provideService(call, CurrentPoll, {
-        since: pace.since,
-        deadline: pace.deadline,
-        interval: pace.interval,
-        type
-      })
-    )
-
-  /** Repeats a failing call as `retry` says. A failure that would be retried, had the wait time, is its `Timeout`. */
-  const persist = <B>(call: Effect.Effect<B, CallError>) =>
-    asLook(pace.look(call)).pipe(
-      (call) =>
-        Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound, hintOf, telemetry.survived)),
-      Effect.retry(pace.keep(retry, isFailedPoll, hintOf, telemetry.survived)),
-      Effect.catch((error): Effect.Effect<never, Timeout | CallError | E3> =>
-        pace.over && isFailedPoll(error) ? timedOut(error) : Effect.fail(error)
-      )
-    )
-
-  /** What took some time to see done is what later waits of the same kind may learn from. */
-  const learn = (operation: Operation<A, M>) =>
-    durations !== undefined && operation.done && latest !== undefined
-      ? Effect.flatMap(pace.elapsed, (elapsed) => durations.record(type.kind, elapsed))
-      : Effect.void
-
-  const poll = ask.pipe(
-    Effect.tap((operation) => Effect.sync(() => seen = operation)),
-    Effect.flatMap((operation) => decode({ verb: "get", operationName: name }, operation)),
-    Effect.tap(learn),
-    Effect.tap((operation) => Effect.sync(() => latest = operation)),
-    (look) => Effect.suspend(() => telemetry.look(longPoll ? "WaitOperation" : "GetOperation", look, () => seen)),
-    persist
-  )
-
-  const cancel = Effect.suspend(() => telemetry.send("CancelOperation", client.cancel(name)))
-
-  const { onProgress } = options
-  const look: Effect.Effect<Operation<A, M>, CallError | Timeout | E2 | E3, R2 | R3> = onProgress === undefined
-    ? poll
-    : Effect.tap(poll, onProgress)
-
-  const again = pace.keep(schedule, (operation: Operation<A, M>): operation is Running<M> => !operation.done)
-
-  const start = Duration.isZero(spread)
-    ? Effect.void
-    : Effect.flatMap(Random.next, (part) => pace.pause(Duration.times(spread, part)))
-
-  const interrupted = Effect.suspend(() =>
-    interruptedBy === "leave" || latest?.done === true
-      ? Effect.void
-      : Effect.interruptible(cancel).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
-  )
-
-  const settle = Effect.suspend((): Effect.Effect<Succeeded<A, M> | Failed<M>, Failure, R1 | R2 | R3> => {
-    if (isCompleted(target)) return Effect.succeed(target)
-    // A cancellation may have taken all the time there was.
-    if (pace.overrun()) return timedOut()
-    return start.pipe(
-      Effect.andThen(Effect.repeat(look, again)),
-      Effect.andThen(Effect.suspend(() => latest?.done === true ? Effect.succeed(latest) : timedOut())),
-      Effect.onInterrupt(() => interrupted),
-      (wait) => telemetry.wait(target, wait)
-    )
-  })
-
-  /** A failed operation that came in from a caller may be decoded, and then its metadata need not be JSON. */
-  const asSent = (operation: Failed<M>): Failed => {
-    if (seen?._tag === "Failed") return seen
-    return type === OperationType.untyped ? operation : failed(operation.name, operation.error)
+  constructor(
+    client: Service,
+    target: OperationType.Target<A, M>,
+    options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>,
+    pace: Pace,
+    grace: Duration.Duration,
+    spread: Duration.Duration,
+    durations: OperationDurations["Service"] | undefined
+  ) {
+    this.client = client
+    this.target = target
+    this.options = options
+    this.pace = pace
+    this.grace = grace
+    this.spread = spread
+    this.durations = durations
+    this.telemetry = new Telemetry(this.name, this.type, pace.since)
+    this.longPoll = options.longPoll ?? false
   }
 
-  return {
-    /** Looks until the operation is seen done or the time is over. */
-    settle,
-    /** The same; a failed operation is the error, as the service sent it. */
-    succeed: Effect.flatMap(
-      settle,
+  private get name(): string {
+    return OperationType.nameOf(this.target)
+  }
+
+  private get type(): OperationType.OperationType<A, M> {
+    return OperationType.typeOf(this.target)
+  }
+
+  /** Looks until the operation is seen done or the time is over. */
+  get settle(): Effect.Effect<Succeeded<A, M> | Failed<M>, CallError | Timeout | E1 | E2 | E3, R1 | R2 | R3> {
+    const { pace, target } = this
+    if (isCompleted(target)) return Effect.succeed(target)
+    // A cancellation may have taken all the time there was.
+    if (pace.overrun()) return this.timedOut()
+    const looks = repeat(this.look, this.again)
+    return this.telemetry.wait(
+      target,
+      Effect.onInterrupt(
+        Effect.flatMap(
+          Duration.isZero(this.spread) ? looks : Effect.andThen(this.start, looks),
+          () => this.outcome
+        ),
+        () => this.interrupted
+      )
+    )
+  }
+
+  /** The same; a failed operation is the error, as the service sent it. */
+  get succeed(): Effect.Effect<
+    Succeeded<A, M>,
+    OperationFailed | CallError | Timeout | E1 | E2 | E3,
+    R1 | R2 | R3
+  > {
+    return Effect.flatMap(
+      this.settle,
       (operation): Effect.Effect<Succeeded<A, M>, OperationFailed> =>
         operation._tag === "Succeeded"
           ? Effect.succeed(operation)
-          : new OperationFailed({ operation: asSent(operation) })
-    ),
-    /** The same, with every state that differs from the one before. */
-    watch: Stream.suspend((): Stream.Stream<Operation<A, M>, Failure, R1 | R2 | R3> =>
-      isCompleted(target) ? Stream.succeed(target) : Stream.fromEffectDrain(start).pipe(
-        Stream.concat(Stream.fromEffectSchedule(look, again)),
-        Stream.concat(Stream.suspend(() => latest?.done === true ? Stream.empty : Stream.fromEffect(timedOut()))),
-        // A state that has not changed is decoded to the same value.
-        Stream.changesWith((a, b) => a === b),
-        Stream.onExit((exit) => Exit.hasInterrupts(exit) ? interrupted : Effect.void),
-        (states) => telemetry.watch(target, states)
-      )
-    ),
-    /** Asks the server to stop the operation, as persistently as it is looked at; that it was too late is no failure. */
-    cancel: Effect.suspend(() =>
-      isCompleted(target)
-        ? Effect.void
-        : Effect.catchIf(persist(cancel), cameTooLate, () => Effect.void)
+          : new OperationFailed({ operation: this.asSent(operation) })
     )
   }
-})
+
+  /** The same, with every state that differs from the one before. */
+  get watch(): Stream.Stream<Operation<A, M>, CallError | Timeout | E1 | E2 | E3, R1 | R2 | R3> {
+    const { target } = this
+    if (isCompleted(target)) return Stream.succeed(target)
+    const states = Stream.fromEffectDrain(this.start).pipe(
+      Stream.concat(Stream.fromEffectSchedule(this.look, this.again)),
+      Stream.concat(
+        Stream.suspend(() => this.latest?.value.done === true ? Stream.empty : Stream.fromEffect(this.timedOut()))
+      ),
+      // A state that has not changed is decoded to the same value.
+      Stream.changesWith((a, b) => a === b),
+      Stream.onExit((exit) => Exit.hasInterrupts(exit) ? this.interrupted : Effect.void)
+    )
+    return this.telemetry.watch(target, states)
+  }
+
+  /** Asks the server to stop the operation, as persistently as it is looked at; that it was too late is no failure. */
+  get cancel(): Effect.Effect<void, CallError | Timeout | E3, R3> {
+    if (isCompleted(this.target)) return Effect.void
+    const call = Effect.onExit(this.sendCancel, () => Effect.withFiberSucceed((fiber) => this.pace.answered(fiber)))
+    return Effect.catchIf(this.persist(call), cameTooLate, () => Effect.void)
+  }
+
+  private get sendCancel() {
+    return Effect.suspend(() => this.telemetry.send("CancelOperation", this.client.cancel(this.name)))
+  }
+
+  private get start(): Effect.Effect<void> {
+    if (Duration.isZero(this.spread)) return Effect.void
+    return Effect.flatMap(Random.next, (part) => this.pace.pause(Duration.times(this.spread, part)))
+  }
+
+  private get again(): Schedule.Schedule<unknown, Operation<A, M>, E1, R1> {
+    const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = this.options.schedule ??
+      PollSchedule.fixed(defaultInterval)
+    return this.pace.keep(schedule, (operation: Operation<A, M>): operation is Running<M> => !operation.done)
+  }
+
+  private get outcome(): Effect.Effect<Succeeded<A, M> | Failed<M>, Timeout> {
+    const operation = this.latest?.value
+    return operation?.done === true ? Effect.succeed(operation) : this.timedOut()
+  }
+
+  private get interrupted(): Effect.Effect<void> {
+    return this.options.onInterrupt !== "cancel" || this.latest?.value.done === true
+      ? Effect.void
+      : Effect.interruptible(this.sendCancel).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
+  }
+
+  /** A look that lasts until it is answered, or until its failures are more than `retry` survives. */
+  private get look(): Effect.Effect<Operation<A, M>, CallError | Timeout | E2 | E3, R2 | R3> {
+    const { onProgress } = this.options
+    const look = Effect.suspend(() => this.persist(this.poll))
+    return onProgress === undefined ? look : Effect.tap(look, onProgress)
+  }
+
+  /** One request, and what it says. */
+  private get poll(): Effect.Effect<Operation<A, M>, CallError> {
+    return Effect.suspend(() => {
+      const { client, longPoll, name, pace, telemetry } = this
+      const call = Effect.flatMap(longPoll ? this.held : client.get(name), (operation) => this.read(operation))
+      return telemetry.send(
+        longPoll ? "WaitOperation" : "GetOperation",
+        Effect.onExit(call, (exit) =>
+          Effect.withFiber((fiber) => {
+            pace.answered(fiber)
+            return telemetry.looked(exit, this.latest?.raw, fiber)
+          }))
+      )
+    })
+  }
+
+  private read(operation: Operation): Effect.Effect<Operation<A, M>, InvalidResponse> {
+    const { durations, latest, type } = this
+    return Effect.flatMap(decode(type, { verb: "get", operationName: this.name }, operation, latest), (decoded) => {
+      this.latest = decoded
+      // What took some time to see done is what later waits of the same kind may learn from.
+      return durations === undefined || latest === undefined || !operation.done
+        ? Effect.succeed(decoded.value)
+        : Effect.as(Effect.withFiber((fiber) => durations.record(type.kind, this.pace.elapsed(fiber))), decoded.value)
+    })
+  }
+
+  /** Lets the server hold the look. Where it cannot, the operation is asked for, and is so from then on. */
+  private get held(): Effect.Effect<Operation, CallError> {
+    return Effect.withFiber((fiber) => {
+      const { client, name, pace } = this
+      const left = pace.left(fiber)
+      if (Duration.isLessThan(left, shortestLongPoll)) return client.get(name)
+      return pace.hold(client.serverWait(name, Duration.min(left, longPollTime))).pipe(
+        Effect.catchIf(lacksVerb, () =>
+          Effect.tap(client.get(name), () =>
+            Effect.sync(() => {
+              this.longPoll = false
+            })))
+      )
+    })
+  }
+
+  /** Tells what is between the loop and the wire what a call is for. */
+  private asLook<B, E, R>(call: Effect.Effect<B, E, R>): Effect.Effect<B, E, R> {
+    const { deadline, interval, since } = this.pace
+    return withPoll(call, { since, deadline, interval, type: this.type })
+  }
+
+  /**
+   * Repeats a failing call as `retry` says. A failure that would be retried, had the wait time, is its `Timeout`. What
+   * that takes is made when there is a failure.
+   */
+  private persist<B>(call: Effect.Effect<B, CallError>): Effect.Effect<B, CallError | Timeout | E3, R3> {
+    return Effect.catch(
+      this.asLook(call),
+      (error) => isFailedPoll(error) ? this.retry(call, error) : Effect.fail(error)
+    )
+  }
+
+  private retry<B>(
+    call: Effect.Effect<B, CallError>,
+    first: CallError
+  ): Effect.Effect<B, CallError | Timeout | E3, R3> {
+    const { grace, options, pace, telemetry } = this
+    const schedule: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ??
+      PollSchedule.retryTransient()
+    const survived = (error: HttpError | TransportError, delay: Duration.Duration) => telemetry.survived(error, delay)
+    const notYet = PollSchedule.backoff({ initialDelay: "500 millis" }).pipe(
+      Schedule.while(() => Effect.withFiberSucceed((fiber) => Duration.isLessThan(pace.elapsed(fiber), grace)))
+    )
+    let failed: CallError | undefined = first
+    return Effect.suspend(() => {
+      if (failed === undefined) return this.asLook(call)
+      const error = failed
+      failed = undefined
+      return Effect.fail(error)
+    }).pipe(
+      (call) => Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound, hintOf, survived)),
+      Effect.retry(pace.keep(schedule, isFailedPoll, hintOf, survived)),
+      Effect.catch((error): Effect.Effect<never, Timeout | CallError | E3> =>
+        pace.over && isFailedPoll(error) ? this.timedOut(error) : Effect.fail(error)
+      )
+    )
+  }
+
+  private timedOut(lastError?: HttpError | TransportError): Effect.Effect<never, Timeout> {
+    return Effect.withFiber((fiber) =>
+      Effect.fail(
+        new Timeout({
+          operationName: this.name,
+          kind: this.pace.over ? "Deadline" : "ScheduleEnded",
+          elapsed: this.pace.elapsed(fiber),
+          polls: this.telemetry.polls,
+          ...(this.latest === undefined ? undefined : { last: this.latest.raw }),
+          ...(lastError === undefined ? undefined : { lastError })
+        })
+      )
+    )
+  }
+
+  /** A failed operation that came in from a caller may be decoded, and then its metadata need not be JSON. */
+  private asSent(operation: Failed<M>): Failed {
+    if (this.latest?.raw._tag === "Failed") return this.latest.raw
+    return this.type === OperationType.untyped ? operation : failed(operation.name, operation.error)
+  }
+}
+
+const withPoll = Effect.provideService(CurrentPoll)
+
+/** `Effect.repeat`, for many: it keeps no account of the steps, which each run would be given in its context. */
+const repeat = <A, E, R, E1, R1>(
+  effect: Effect.Effect<A, E, R>,
+  schedule: Schedule.Schedule<unknown, A, E1, R1>
+): Effect.Effect<void, E | E1, R | R1> =>
+  Effect.flatMap(Schedule.toStep(schedule), (step) => {
+    const pause = ([, delay]: readonly [unknown, Duration.Duration]) => Effect.sleep(delay)
+    const next = (a: A) => Effect.clockWith((clock) => Effect.flatMap(step(clock.currentTimeMillisUnsafe(), a), pause))
+    return Pull.catchDone(Effect.forever(Effect.flatMap(effect, next), { disableYield: true }), () => Effect.void)
+  })
 
 const isCompleted = <A, M>(target: OperationType.Target<A, M>): target is Succeeded<A, M> | Failed<M> =>
   typeof target !== "string" && "done" in target && target.done

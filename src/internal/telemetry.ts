@@ -123,7 +123,7 @@ export class Telemetry {
 
   /** The whole wait: while it goes on it is counted so, and its end is told however it ends. */
   wait<A, E, R>(target: Target, wait: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(this.begin(target), () => wait, (_, exit) => this.end(exit))
+    return Effect.onExit(Effect.andThen(this.begin(target), wait), (exit) => this.end(exit))
   }
 
   /** The same, of a wait whose states are a stream. */
@@ -171,21 +171,13 @@ export class Telemetry {
     })
   }
 
-  /** A call that is a look. What it saw is the operation as the caller reads it; `raw` is it as the service sent it. */
-  look<A extends Operation>(
-    method: string,
-    look: Effect.Effect<A, CallError>,
-    raw: () => Operation | undefined
-  ): Effect.Effect<A, CallError> {
-    this.polls++
-    return this.send(method, Effect.onExit(look, (exit) => Effect.withFiber((fiber) => this.looked(exit, raw, fiber))))
-  }
-
-  private looked(
+  /** How a look ended. What it saw is the operation as the caller reads it; `raw` is it as the service sent it. */
+  looked(
     exit: Exit.Exit<Operation, CallError>,
-    raw: () => Operation | undefined,
+    raw: Operation | undefined,
     fiber: AnyFiber
   ): Effect.Effect<void> {
+    this.polls++
     const { context } = fiber
     const error = errorOf(exit)
     const outcome = error?._tag ?? (Exit.isSuccess(exit) ? exit.value._tag : endOf(exit))
@@ -193,7 +185,7 @@ export class Telemetry {
     if (Exit.isSuccess(exit)) {
       this.answered(fiber)
       if (exit.value === this.last) this.meters.wastedPolls.updateUnsafe(1, context)
-      const end = this.last !== undefined && exit.value.done ? endTime(raw()?.metadata) : undefined
+      const end = this.last !== undefined && exit.value.done ? endTime(raw?.metadata) : undefined
       if (end !== undefined) {
         const late = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe() - end
         this.meters.lateness.updateUnsafe(Math.max(0, late) / 1000, context)
@@ -217,8 +209,8 @@ export class Telemetry {
   }
 
   /** A failure that the wait survives: the call comes again after the delay. */
-  readonly survived = (error: HttpError | TransportError, delay: Duration.Duration): Effect.Effect<void> =>
-    Effect.withFiber((fiber) => {
+  survived(error: HttpError | TransportError, delay: Duration.Duration): Effect.Effect<void> {
+    return Effect.withFiber((fiber) => {
       if (this.span !== undefined && this.retries++ < maxEvents) {
         const now = fiber.getRef(Clock.Clock).currentTimeNanosUnsafe()
         this.span.event("lro.retry", now, {
@@ -228,6 +220,7 @@ export class Telemetry {
       }
       return this.log("Warn", `${this.name}: ${summary(error)}, again in ${Duration.format(delay)}`, fiber)
     })
+  }
 
   /** A run of failed looks is over. */
   private answered({ context }: AnyFiber): void {
