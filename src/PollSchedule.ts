@@ -29,8 +29,12 @@ import type { HttpError, TransportError } from "./OperationsError.ts"
  * @category constructors
  * @since 0.1.0
  */
-export const fixed = (interval: Duration.Input): Schedule.Schedule<number> =>
-  Schedule.spaced(Check.positiveDuration("pollInterval", interval))
+export const fixed = (interval: Duration.Input): Schedule.Schedule<Duration.Duration> => {
+  const delay = Check.positiveDuration("pollInterval", interval)
+  // `Schedule.spaced` counts its steps: for waits by the thousand that is state without a reader.
+  const step = Effect.succeed<[Duration.Duration, Duration.Duration]>([delay, delay])
+  return Schedule.fromStep(Effect.succeed(() => step))
+}
 
 /**
  * Options of {@link backoff}.

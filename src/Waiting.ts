@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Loop from "./internal/loop.ts"
+import { inSpan } from "./internal/telemetry.ts"
 import type { Failed, Operation, Succeeded } from "./Operation.ts"
 import type { OperationsClient } from "./OperationsClient.ts"
 import type { SettleError, WaitError } from "./OperationsError.ts"
@@ -24,27 +25,30 @@ import type * as WaitOptions from "./WaitOptions.ts"
 // Unlike the intrinsic NoInfer, it is gone once the type is known.
 type Own<T> = [T][T extends unknown ? 0 : never]
 
-const settleOne = Effect.fn("Operations.settle")(
-  function*<A, M, E1, R1, E2, R2, E3, R3>(
-    target: Target<A, M>,
-    options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ) {
-    const loop = yield* Loop.make(target, options)
-    return yield* loop.settle
-  }
-)
+const settleOne = <A, M, E1, R1, E2, R2, E3, R3>(
+  target: Target<A, M>,
+  options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+) => inSpan("Operations.settle", Effect.flatMap(Loop.make(target, options), (loop) => loop.settle))
 
-const waitOne = Effect.fn("Operations.wait")(
-  function*<A, M, E1, R1, E2, R2, E3, R3>(
-    target: Target<A, M>,
-    options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ) {
-    const { pollInterval, ...rest } = options
-    const schedule = pollInterval === undefined ? undefined : { schedule: PollSchedule.fixed(pollInterval) }
-    const loop = yield* Loop.make(target, { ...rest, ...schedule }, pollInterval)
-    return yield* loop.succeed
-  }
-)
+const waitOne = <A, M, E1, R1, E2, R2, E3, R3>(
+  target: Target<A, M>,
+  options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+) => {
+  const { pollInterval } = options
+  return inSpan(
+    "Operations.wait",
+    Effect.flatMap(
+      Effect.suspend(() =>
+        Loop.make(
+          target,
+          pollInterval === undefined ? options : { ...options, schedule: PollSchedule.fixed(pollInterval) },
+          pollInterval
+        )
+      ),
+      (loop) => loop.succeed
+    )
+  )
+}
 
 /**
  * Waits until the operation is done, whichever way it ended.
@@ -165,19 +169,23 @@ export const waitWithBackoff: {
     target: Target,
     options?: WaitOptions.BackoffOptions<unknown, unknown, E2, R2, E3, R3>
   ): Effect.Effect<Succeeded, WaitError | Own<E2 | E3>, OperationsClient | Own<R2 | R3>>
-} = Effect.fn("Operations.waitWithBackoff")(
-  function*<A, M, E2, R2, E3, R3>(
-    target: Target<A, M>,
-    options: WaitOptions.BackoffOptions<A, M, E2, R2, E3, R3> = {}
-  ) {
-    const loop = yield* Loop.make(
-      target,
-      { ...options, schedule: PollSchedule.backoff(options) },
-      options.initialDelay ?? "1 second"
+} = <A, M, E2, R2, E3, R3>(
+  target: Target<A, M>,
+  options: WaitOptions.BackoffOptions<A, M, E2, R2, E3, R3> = {}
+) =>
+  inSpan(
+    "Operations.waitWithBackoff",
+    Effect.flatMap(
+      Effect.suspend(() =>
+        Loop.make(
+          target,
+          { ...options, schedule: PollSchedule.backoff(options) },
+          options.initialDelay ?? "1 second"
+        )
+      ),
+      (loop) => loop.succeed
     )
-    return yield* loop.succeed
-  }
-)
+  )
 
 /**
  * The distinct states of an operation, as a stream that ends with the completed one. A look is taken when the consumer
@@ -230,16 +238,14 @@ export const watch: {
  * @category waiting
  * @since 0.1.0
  */
-export const cancelAndSettle: typeof settle = Effect.fn("Operations.cancelAndSettle")(
-  function*<A, M, E1, R1, E2, R2, E3, R3>(
-    target: Target<A, M>,
-    options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ) {
-    const loop = yield* Loop.make(target, options)
-    yield* loop.cancel
-    return yield* loop.settle
-  }
-)
+export const cancelAndSettle: typeof settle = <A, M, E1, R1, E2, R2, E3, R3>(
+  target: Target<A, M>,
+  options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+) =>
+  inSpan(
+    "Operations.cancelAndSettle",
+    Effect.flatMap(Loop.make(target, options), (loop) => Effect.andThen(loop.cancel, Effect.suspend(() => loop.settle)))
+  )
 
 /**
  * Waits for many operations at once. A stream of those that succeeded, in the order in which they end; it fails with the

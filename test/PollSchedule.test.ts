@@ -42,7 +42,7 @@ describe("fixed", () => {
       assert.strictEqual((yield* delays(PollSchedule.fixed({ hours: 1 }), looks(2000))).length, 2000)
     }))
 
-  it("fits any input", () => expectTypeOf(PollSchedule.fixed(1)).toEqualTypeOf<Schedule.Schedule<number>>())
+  it("fits any input", () => expectTypeOf(PollSchedule.fixed(1)).toEqualTypeOf<Schedule.Schedule<Duration.Duration>>())
 })
 
 describe("backoff", () => {

@@ -49,8 +49,8 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>,
   firstInterval?: Duration.Input
 ) {
-  const grace = Check.finiteDuration("notFoundGrace", options.notFoundGrace ?? 0)
-  const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
+  graceOf(options)
+  spreadOf(options)
   const interval = firstInterval === undefined
     ? (options.schedule === undefined ? defaultInterval : undefined)
     : Duration.fromInputUnsafe(firstInterval)
@@ -61,7 +61,7 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     interval
   )
   const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
-  return new Wait(yield* OperationsClient, target, options, pace, grace, spread, durations)
+  return new Wait(yield* OperationsClient, target, options, pace, durations)
 })
 
 /** Of a wait that sleeps nothing else is kept: all effects of a look are made for it, and gone with it. */
@@ -70,8 +70,6 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   private readonly target: OperationType.Target<A, M>
   private readonly options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
   private readonly pace: Pace
-  private readonly grace: Duration.Duration
-  private readonly spread: Duration.Duration
   private readonly durations: OperationDurations["Service"] | undefined
   private readonly telemetry: Telemetry
   private longPoll: boolean
@@ -82,16 +80,12 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     target: OperationType.Target<A, M>,
     options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>,
     pace: Pace,
-    grace: Duration.Duration,
-    spread: Duration.Duration,
     durations: OperationDurations["Service"] | undefined
   ) {
     this.client = client
     this.target = target
     this.options = options
     this.pace = pace
-    this.grace = grace
-    this.spread = spread
     this.durations = durations
     this.telemetry = new Telemetry(this.name, this.type, pace.since)
     this.longPoll = options.longPoll ?? false
@@ -111,16 +105,11 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     if (isCompleted(target)) return Effect.succeed(target)
     // A cancellation may have taken all the time there was.
     if (pace.overrun()) return this.timedOut()
-    const looks = repeat(this.look, this.again)
+    const looks = repeat(this.look, this.again, () => this.outcome)
     return this.telemetry.wait(
       target,
-      Effect.onInterrupt(
-        Effect.flatMap(
-          Duration.isZero(this.spread) ? looks : Effect.andThen(this.start, looks),
-          () => this.outcome
-        ),
-        () => this.interrupted
-      )
+      this.options.initialSpread === undefined ? looks : Effect.andThen(this.start, looks),
+      () => this.interrupted
     )
   }
 
@@ -167,8 +156,10 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   }
 
   private get start(): Effect.Effect<void> {
-    if (Duration.isZero(this.spread)) return Effect.void
-    return Effect.flatMap(Random.next, (part) => this.pace.pause(Duration.times(this.spread, part)))
+    const spread = spreadOf(this.options)
+    return Duration.isZero(spread)
+      ? Effect.void
+      : Effect.flatMap(Random.next, (part) => this.pace.pause(Duration.times(spread, part)))
   }
 
   private get again(): Schedule.Schedule<unknown, Operation<A, M>, E1, R1> {
@@ -259,7 +250,8 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     call: Effect.Effect<B, CallError>,
     first: CallError
   ): Effect.Effect<B, CallError | Timeout | E3, R3> {
-    const { grace, options, pace, telemetry } = this
+    const { options, pace, telemetry } = this
+    const grace = graceOf(options)
     const schedule: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ??
       PollSchedule.retryTransient()
     const survived = (error: HttpError | TransportError, delay: Duration.Duration) => telemetry.survived(error, delay)
@@ -303,18 +295,27 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   }
 }
 
+const graceOf = ({ notFoundGrace = 0 }: { readonly notFoundGrace?: Duration.Input | undefined }) =>
+  Check.finiteDuration("notFoundGrace", notFoundGrace)
+
+const spreadOf = ({ initialSpread = 0 }: { readonly initialSpread?: Duration.Input | undefined }) =>
+  Check.finiteDuration("initialSpread", initialSpread)
+
 const withPoll = Effect.provideService(CurrentPoll)
 
 /** `Effect.repeat`, for many: it keeps no account of the steps, which each run would be given in its context. */
-const repeat = <A, E, R, E1, R1>(
+const repeat = <A, E, R, E1, R1, B, E2>(
   effect: Effect.Effect<A, E, R>,
-  schedule: Schedule.Schedule<unknown, A, E1, R1>
-): Effect.Effect<void, E | E1, R | R1> =>
+  schedule: Schedule.Schedule<unknown, A, E1, R1>,
+  whenOver: () => Effect.Effect<B, E2>
+): Effect.Effect<B, E | E1 | E2, R | R1> =>
   Effect.flatMap(Schedule.toStep(schedule), (step) => {
-    const pause = ([, delay]: readonly [unknown, Duration.Duration]) => Effect.sleep(delay)
-    const next = (a: A) => Effect.clockWith((clock) => Effect.flatMap(step(clock.currentTimeMillisUnsafe(), a), pause))
-    return Pull.catchDone(Effect.forever(Effect.flatMap(effect, next), { disableYield: true }), () => Effect.void)
+    const next = (a: A) =>
+      Effect.withFiber((fiber) => Effect.flatMap(step(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), a), pause))
+    return Pull.catchDone(Effect.forever(Effect.flatMap(effect, next), { disableYield: true }), whenOver)
   })
+
+const pause = ([, delay]: readonly [unknown, Duration.Duration]) => Effect.sleep(delay)
 
 const isCompleted = <A, M>(target: OperationType.Target<A, M>): target is Succeeded<A, M> | Failed<M> =>
   typeof target !== "string" && "done" in target && target.done

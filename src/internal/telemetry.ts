@@ -55,6 +55,14 @@ export const started = <A, M>(operation: TypedOperation<A, M>): Effect.Effect<Ty
     return operation
   })
 
+/**
+ * The wait in a span, where a tracer makes spans that somebody reads: those of the native one nobody does.
+ *
+ * @internal
+ */
+export const inSpan = <A, E, R>(name: string, wait: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => fiber.getRef(Tracer.Tracer) === Tracer.nativeTracer ? wait : Effect.withSpan(wait, name))
+
 /** The metrics of one type. They are made once: a series is found by a key that is long to write. */
 interface Meters {
   readonly polls: (outcome: OperationMetrics.PollOutcome) => Metric.Counter<number>
@@ -122,8 +130,15 @@ export class Telemetry {
   }
 
   /** The whole wait: while it goes on it is counted so, and its end is told however it ends. */
-  wait<A, E, R>(target: Target, wait: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.onExit(Effect.andThen(this.begin(target), wait), (exit) => this.end(exit))
+  wait<A, E, R>(
+    target: Target,
+    wait: Effect.Effect<A, E, R>,
+    interrupted: () => Effect.Effect<void>
+  ): Effect.Effect<A, E, R> {
+    return Effect.onExit(
+      Effect.andThen(this.begin(target), wait),
+      (exit) => Exit.hasInterrupts(exit) ? Effect.ensuring(interrupted(), this.end(exit)) : this.end(exit)
+    )
   }
 
   /** The same, of a wait whose states are a stream. */
