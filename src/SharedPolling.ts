@@ -122,29 +122,19 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     }
   }
 
-  const ask = options.list === undefined ?
-    client.get :
-    Listing.make(client, readList(options.list), (key, row, askedAt) => {
+  const listing = options.list === undefined ?
+    undefined :
+    Listing.make(client, readList(options.list), (key, row, at) => {
       const shared = names.get(key)
-      if (shared !== undefined) learn(shared, row, askedAt)
+      if (shared !== undefined) learn(shared, row, at)
     })
 
-  const first = (shared: Shared, left: Duration.Duration) =>
-    Duration.isZero(spread) || shared.last !== undefined
-      ? Effect.void
-      : Effect.flatMap(Random.next, (part) => Effect.sleep(Duration.min(left, Duration.times(spread, part))))
-
   /** Sends the request in a fiber of the layer's own, so that it outlives the look that began it, if others wait. */
-  const depart = Effect.fnUntraced(function*(name: string, key: string, shared: Shared, left: Duration.Duration) {
+  const depart = Effect.fnUntraced(function*(name: string, key: string, shared: Shared) {
+    const askedAt = yield* Clock.monotonicTimeNanos
     const flight: Flight = { answer: yield* Deferred.make<Operation, CallError>(), fiber: undefined, waiting: 0 }
     shared.flight = flight
-    let askedAt = 0n
-    flight.fiber = yield* first(shared, left).pipe(
-      Effect.andThen(Clock.monotonicTimeNanos),
-      Effect.flatMap((now) => {
-        askedAt = now
-        return ask(name, key)
-      }),
+    flight.fiber = yield* (listing === undefined ? client.get(name) : listing.get(name, key)).pipe(
       // What one wait has left is not what the others have.
       Effect.provideService(CurrentPoll, undefined),
       Effect.onExit((exit) =>
@@ -165,15 +155,7 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
       flight.waiting++
       return Effect.timeoutOrElse(Deferred.await(flight.answer), {
         duration: Duration.sum(left, requestTime),
-        orElse: () =>
-          Effect.fail(
-            new TransportError({
-              verb: "get",
-              operationName: name,
-              kind: "Timeout",
-              detail: "no shared answer before the wait's deadline"
-            })
-          )
+        orElse: () => Effect.fail(Listing.noAnswer(name))
       })
     }).pipe(
       Effect.ensuring(Effect.suspend(() => {
@@ -184,6 +166,14 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
       }))
     )
 
+  /** Gets an answer that is asked for now, or is being asked for. */
+  const ask = (name: string, key: string, shared: Shared, left: Duration.Duration) =>
+    shared.flight !== undefined
+      ? join(name, shared, shared.flight, left)
+      : Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(depart(name, key, shared), (flight) => restore(join(name, shared, flight, left)))
+      )
+
   const look = Effect.fnUntraced(function*(name: string, key: string, { deadline, interval }: Poll) {
     const now = yield* Clock.monotonicTimeNanos
     const left = timeLeft(deadline, now)
@@ -193,9 +183,11 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     if (last !== undefined && interval !== undefined && now - last.askedAt < Duration.toNanosUnsafe(interval)) {
       return last.operation
     }
-    return yield* Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(depart(name, key, shared, left), (flight) => restore(join(name, shared, flight, left)))
-    )
+    if (last === undefined && !Duration.isZero(spread)) {
+      yield* Effect.sleep(Duration.min(left, Duration.times(spread, yield* Random.next)))
+    }
+    const row = listing === undefined ? undefined : yield* listing.row(key, deadline)
+    return row ?? (yield* ask(name, key, shared, left))
   })
 
   /** What was asked before a cancellation or a deletion is answered to nobody who asks after it. */
@@ -209,11 +201,12 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
 
   return {
     send: client.send,
-    get: Effect.fnUntraced(function*(name) {
-      const poll = yield* CurrentPoll
-      const key = keyOf(name)
-      return yield* poll === undefined || key === undefined ? client.get(name) : look(name, key, poll)
-    }),
+    get: (name) =>
+      Effect.withFiber((fiber) => {
+        const poll = fiber.getRef(CurrentPoll)
+        const key = names.has(name) ? name : keyOf(name)
+        return poll === undefined || key === undefined ? client.get(name) : look(name, key, poll)
+      }),
     list: client.list,
     cancel: (name) => forgetting(name, client.cancel(name)),
     delete: (name) => forgetting(name, client.delete(name)),
@@ -235,17 +228,18 @@ const readList = (options: ListOptions): Listing.Options => ({
 /** The client, each of its reads when the limiter lets it. A limiter that cannot be asked is a failure that may pass. */
 const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Service) {
   const limiter = yield* RateLimiter.RateLimiter
-  const turn = RateLimiter.sleep(limiter, {
+  const limit = {
     key: rateLimit.key ?? "effect-lro",
     limit: Check.positiveInt("limit", rateLimit.limit),
     window: Check.positiveDuration("window", rateLimit.window),
     algorithm: rateLimit.algorithm ?? "token-bucket"
-  })
+  }
   const inTurn = <A>(verb: Verb, operationName: string, call: Effect.Effect<A, CallError>) =>
-    Effect.andThen(
-      Effect.mapError(turn, ({ message }) =>
-        new TransportError({ verb, operationName, kind: "Connection", detail: `the rate limiter: ${message}` })),
-      call
+    RateLimiter.sleep(limiter, limit).pipe(
+      Effect.mapError(({ message }) =>
+        new TransportError({ verb, operationName, kind: "Connection", detail: `the rate limiter: ${message}` })
+      ),
+      Effect.andThen(call)
     )
   return {
     send: client.send,

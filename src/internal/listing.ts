@@ -1,5 +1,5 @@
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -10,12 +10,27 @@ import * as RequestResolver from "effect/RequestResolver"
 import * as Stream from "effect/Stream"
 import type { Operation } from "../Operation.ts"
 import type { OperationPage } from "../OperationPage.ts"
-import type { Service } from "../OperationsClient.ts"
-import type { CallError } from "../OperationsError.ts"
+import { CurrentPoll, type Service } from "../OperationsClient.ts"
+import { type CallError, TransportError } from "../OperationsError.ts"
 import { pages } from "./pages.ts"
 
 /** A page is worth its request if it answers for more than one name. */
 const fewest = 2
+
+const requestTime = Duration.toNanosUnsafe("30 seconds")
+
+/**
+ * The failure of a look that got no answer in time from what it shares with others.
+ *
+ * @internal
+ */
+export const noAnswer = (operationName: string) =>
+  new TransportError({
+    verb: "get",
+    operationName,
+    kind: "Timeout",
+    detail: "no shared answer before the wait's deadline"
+  })
 
 /** So many names that a `get` saw done are remembered, to hold the rows of later pages against. */
 const manyDone = 256
@@ -42,13 +57,20 @@ interface Round {
 }
 
 /** A look that waits for the row of its operation; `undefined` says that it must be asked for by `get`. */
-class Look extends Request.Class<{ readonly key: string; readonly parent: string }, Operation | undefined, CallError> {
+class Look extends Request.Class<
+  { readonly key: string; readonly parent: string; readonly until: bigint | undefined },
+  Operation | undefined,
+  CallError
+> {
   round: Round | undefined
 }
 
+/** The looks of a round that have no answer yet, by the names of their operations. */
+type Looks = Map<string, Array<Request.Entry<Look>>>
+
 /**
- * Asks for operations by the pages of their collections. A service that cannot list, whose pages answer for too few, or
- * contradict what an earlier `get` said, is asked by `get` from then on.
+ * Answers looks by the pages of their collections. A service that cannot list, whose pages answer for too few, or contradict
+ * what an earlier `get` said, is not asked for pages any more.
  *
  * @internal
  */
@@ -68,16 +90,17 @@ export const make = (
   }
 
   /** A `get` is believed: what it saw done, a page that was asked for later must show as done. */
-  const get = Effect.fnUntraced(function*(name: string, key: string, { done }: Collection) {
+  const get = Effect.fnUntraced(function*(name: string, key: string) {
     const operation = yield* client.get(name)
-    if (!operation.done) return operation
+    const { done, listed } = collectionOf(parentOf(key))
+    if (!operation.done || !listed) return operation
     if (done.size === manyDone) { for (const oldest of Iterable.take(done.keys(), 1)) done.delete(oldest) }
     done.set(key, yield* Clock.monotonicTimeNanos)
     return operation
   })
 
   const read = Effect.fnUntraced(function*(
-    looks: Map<string, Array<Request.Entry<Look>>>,
+    looks: Looks,
     parent: string,
     collection: Collection
   ) {
@@ -88,7 +111,8 @@ export const make = (
     const list = Effect.fnUntraced(function*(page: Parameters<Service["list"]>[0]) {
       askedAt = yield* Clock.monotonicTimeNanos
       asked++
-      return yield* client.list(page)
+      // What one look has left is not what the others have.
+      return yield* Effect.provideService(client.list(page), CurrentPoll, undefined)
     })
     const isStale = ({ done, name }: Operation) => {
       const doneAt = collection.done.get(name)
@@ -120,7 +144,7 @@ export const make = (
     key: ({ request }) => request.parent,
     resolver: Effect.fnUntraced(function*(entries, parent) {
       const collection = collectionOf(parent)
-      const looks = new Map<string, Array<Request.Entry<Look>>>()
+      const looks: Looks = new Map()
       for (const entry of entries) {
         const same = looks.get(entry.request.key)
         if (same === undefined) looks.set(entry.request.key, [entry])
@@ -138,6 +162,7 @@ export const make = (
         looks.delete(audited.request.key)
       }
       yield* read(looks, parent, collection).pipe(
+        Effect.raceFirst(expire(looks)),
         Effect.catch((error) =>
           Effect.sync(() => {
             if (isPassing(error)) return rest(Exit.fail(error))
@@ -155,18 +180,35 @@ export const make = (
       if (look.round !== undefined && --look.round.waiting === 0) look.round.fiber.interruptUnsafe()
     })
 
-  return (name: string, key: string): Effect.Effect<Operation, CallError> =>
+  /** What a page says of an operation, if one says anything. */
+  const row = (key: string, deadline: bigint | undefined): Effect.Effect<Operation | undefined, CallError> =>
     Effect.suspend(() => {
       const parent = parentOf(key)
-      const collection = collectionOf(parent)
-      if (!collection.listed) return client.get(name)
-      const look = new Look({ key, parent })
-      return Effect.request(look, resolver).pipe(
-        Effect.ensuring(leave(look)),
-        Effect.flatMap((row) => row === undefined ? get(name, key, collection) : Effect.succeed(row))
-      )
+      if (!collectionOf(parent).listed) return Effect.undefined
+      const look = new Look({ key, parent, until: deadline === undefined ? undefined : deadline + requestTime })
+      return Effect.ensuring(Effect.request(look, resolver), leave(look))
     })
+
+  return { row, get }
 }
+
+/**
+ * Ends the looks whose waits are over. Pages may take long, or wait long for their turn; no look takes longer beyond its
+ * deadline than a request of its own would.
+ */
+const expire = (looks: Looks): Effect.Effect<never> =>
+  Effect.forever(Effect.gen(function*() {
+    const now = yield* Clock.monotonicTimeNanos
+    let next: bigint | undefined
+    for (const [key, entries] of looks) {
+      for (const { request: { until } } of entries) {
+        if (until === undefined) continue
+        if (until > now) next = next === undefined || until < next ? until : next
+        else settle(entries, Exit.fail(noAnswer(key)))
+      }
+    }
+    yield* next === undefined ? Effect.never : Effect.sleep(Duration.nanos(next - now))
+  }))
 
 const settle = (entries: ReadonlyArray<Request.Entry<Look>>, exit: Exit.Exit<Operation | undefined, CallError>) => {
   for (const entry of entries) entry.completeUnsafe(exit)
@@ -174,8 +216,8 @@ const settle = (entries: ReadonlyArray<Request.Entry<Look>>, exit: Exit.Exit<Ope
 
 /** The collection that an operation is listed in: what is before `/operations/{id}`, or else before the last segment. */
 const parentOf = (name: string): string => {
-  const segments = name.split("/").slice(0, -1)
-  return (segments.at(-1) === "operations" ? segments.slice(0, -1) : segments).join("/")
+  const parent = name.slice(0, name.lastIndexOf("/"))
+  return parent === "operations" ? "" : parent.endsWith("/operations") ? parent.slice(0, -"/operations".length) : parent
 }
 
 /** Lists are known to leave responses out. */
