@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -128,8 +129,8 @@ export class Telemetry {
 
   /** The same, of a wait whose states are a stream. */
   watch<A, E, R>(target: Target, states: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> {
-    return Stream.unwrap(
-      Effect.as(Effect.acquireRelease(this.begin(target), (_, exit) => this.end(exit)), states)
+    return Stream.fromChannel(
+      Channel.acquireUseRelease(this.begin(target), () => Stream.toChannel(states), (_, exit) => this.end(exit))
     )
   }
 
