@@ -227,7 +227,13 @@ export class Telemetry {
           "lro.retry.delay_seconds": Duration.toSeconds(delay)
         })
       }
-      return this.log("Warn", `${this.name}: ${summary(error)}, again in ${Duration.format(delay)}`, fiber)
+      return this.log(
+        "Warn",
+        `${this.name}: ${summary(error)}, again in ${
+          Duration.format(Duration.millis(Math.round(Duration.toMillis(delay))))
+        }`,
+        fiber
+      )
     })
 
   /** A run of failed looks is over. */
