@@ -201,12 +201,13 @@ describe("labels", () => {
 
 describe("lateness", () => {
   /** A wait that looks every 10 seconds at an operation that ended after so many, by its metadata. */
-  const late = (metadata: (end: string) => unknown, end: Duration.Input, first = true) =>
+  const late = (tells: (end: string) => unknown, end: Duration.Input, first = true) =>
     Effect.gen(function*() {
       const started = yield* Clock.currentTimeMillis
       const ended = DateTime.formatIso(DateTime.makeUnsafe(started + Duration.toMillis(end)))
-      const done = { ...succeeded, metadata: metadata(ended) }
-      const Batch = OperationType.make({ kind: "batch", response: Schema.Unknown, metadata: Schema.Struct({}) })
+      const done = { ...succeeded, metadata: tells(ended) }
+      const metadata = Schema.Struct({ state: Schema.optionalKey(Schema.String) })
+      const Batch = OperationType.make({ kind: "batch", response: Schema.Unknown, metadata })
       const wait = Operations.wait(OperationType.ref(Batch, name), { pollInterval: "10 seconds" })
       const { metrics } = yield* observe(play({ [name]: first ? [running(1), done] : [done] }, Effect.exit(wait)))
       return series(metrics, "lro_lateness_seconds")
