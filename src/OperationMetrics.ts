@@ -11,7 +11,7 @@ import * as Metric from "effect/Metric"
 import type { CallError, SettleError } from "./OperationsError.ts"
 
 /**
- * What came of a look: the state that it saw, or the tag of its error. `Defect` is a bug.
+ * What came of a look: the state that it saw, or the tag of its error. `Other` is a bug.
  *
  * @category models
  * @since 0.1.0
@@ -80,6 +80,16 @@ export const polls = (labels: Labels & { readonly outcome: PollOutcome }): Metri
  * `lro_polls_wasted_total`: the looks that saw what the look before them had seen. Many of them say that a wait looks more
  * often than its operations change.
  *
+ * **Example** (How many so far)
+ *
+ * ```ts
+ * import { OperationMetrics } from "effect-lro"
+ * import { Effect, Metric } from "effect"
+ *
+ * const { count } = await Effect.runPromise(Metric.value(OperationMetrics.wastedPolls({ kind: "tuning" })))
+ * count // => 0
+ * ```
+ *
  * @category metrics
  * @since 0.1.0
  */
@@ -92,6 +102,16 @@ export const wastedPolls = (labels: Labels): Metric.Counter<number> =>
 
 /**
  * `lro_polls_failed_in_a_row`: how many looks failed before one was answered again, or the wait ended.
+ *
+ * **Example** (How many runs)
+ *
+ * ```ts
+ * import { OperationMetrics } from "effect-lro"
+ * import { Effect, Metric } from "effect"
+ *
+ * const { count } = await Effect.runPromise(Metric.value(OperationMetrics.failuresInARow({ kind: "tuning" })))
+ * count // => 0
+ * ```
  *
  * @category metrics
  * @since 0.1.0
@@ -106,6 +126,16 @@ export const failuresInARow = (labels: Labels): Metric.Histogram<number> =>
 /**
  * `lro_server_delay_seconds`: how long servers asked to wait, by `Retry-After` or `google.rpc.RetryInfo`, as sent.
  *
+ * **Example** (The sum of all delays)
+ *
+ * ```ts
+ * import { OperationMetrics } from "effect-lro"
+ * import { Effect, Metric } from "effect"
+ *
+ * const { sum } = await Effect.runPromise(Metric.value(OperationMetrics.serverDelay({ kind: "tuning" })))
+ * sum // => 0
+ * ```
+ *
  * @category metrics
  * @since 0.1.0
  */
@@ -119,6 +149,16 @@ export const serverDelay = (labels: Labels): Metric.Histogram<number> =>
 /**
  * `lro_waits_active`: the waits that go on now.
  *
+ * **Example** (How many now)
+ *
+ * ```ts
+ * import { OperationMetrics } from "effect-lro"
+ * import { Effect, Metric } from "effect"
+ *
+ * const { value } = await Effect.runPromise(Metric.value(OperationMetrics.activeWaits({ kind: "tuning" })))
+ * value // => 0
+ * ```
+ *
  * @category metrics
  * @since 0.1.0
  */
@@ -127,6 +167,16 @@ export const activeWaits = (labels: Labels): Metric.Gauge<number> =>
 
 /**
  * `lro_wait_duration_seconds`: how long waits took, by what came of them. A wait on what is already done is none.
+ *
+ * **Example** (How many timed out)
+ *
+ * ```ts
+ * import { OperationMetrics } from "effect-lro"
+ * import { Effect, Metric } from "effect"
+ *
+ * const { count } = await Effect.runPromise(Metric.value(OperationMetrics.waitDuration({ kind: "tuning", outcome: "Timeout" })))
+ * count // => 0
+ * ```
  *
  * @category metrics
  * @since 0.1.0
@@ -142,6 +192,16 @@ export const waitDuration = (labels: Labels & { readonly outcome: WaitOutcome })
  * `lro_lateness_seconds`: how long after its end an operation was seen done, for those that were seen running before and
  * whose metadata tells the time of their end (`endTime`, or else `updateTime`). It compares the server's clock with this
  * machine's; where these disagree so far that an operation would be seen before its end, it is zero.
+ *
+ * **Example** (How many were seen)
+ *
+ * ```ts
+ * import { OperationMetrics } from "effect-lro"
+ * import { Effect, Metric } from "effect"
+ *
+ * const { count } = await Effect.runPromise(Metric.value(OperationMetrics.lateness({ kind: "tuning" })))
+ * count // => 0
+ * ```
  *
  * @category metrics
  * @since 0.1.0

@@ -1,4 +1,5 @@
 import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -6,14 +7,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
-import type * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as References from "effect/References"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type { Operation } from "../Operation.ts"
-import * as OperationMetrics from "../OperationMetrics.ts"
+import type { WaitOutcome } from "../OperationMetrics.ts"
 import {
   AuthError,
   type CallError,
@@ -27,6 +27,7 @@ import {
 } from "../OperationsError.ts"
 import type { OperationType, Target, TypedOperation } from "../OperationType.ts"
 import * as RpcStatus from "../RpcStatus.ts"
+import { type Meters, metersOf } from "./meters.ts"
 
 /*
  * What a wait shows of itself: spans, metrics and logs. Attributes are named after OpenTelemetry's conventions for RPC
@@ -62,45 +63,6 @@ export const started = <A, M>(operation: TypedOperation<A, M>): Effect.Effect<Ty
  */
 export const inSpan = <A, E, R>(name: string, wait: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => fiber.getRef(Tracer.Tracer) === Tracer.nativeTracer ? wait : Effect.withSpan(wait, name))
-
-/** The metrics of one type. They are made once: a series is found by a key that is long to write. */
-interface Meters {
-  readonly polls: (outcome: OperationMetrics.PollOutcome) => Metric.Counter<number>
-  readonly wastedPolls: Metric.Counter<number>
-  readonly failuresInARow: Metric.Histogram<number>
-  readonly serverDelay: Metric.Histogram<number>
-  readonly activeWaits: Metric.Gauge<number>
-  readonly waitDuration: (outcome: OperationMetrics.WaitOutcome) => Metric.Histogram<number>
-  readonly lateness: Metric.Histogram<number>
-}
-
-const meters = new WeakMap<OperationType, Meters>()
-
-const metersOf = (type: OperationType): Meters => {
-  const known = meters.get(type)
-  if (known !== undefined) return known
-  const { kind } = type
-  const made: Meters = {
-    polls: perOutcome((outcome) => OperationMetrics.polls({ kind, outcome })),
-    wastedPolls: OperationMetrics.wastedPolls({ kind }),
-    failuresInARow: OperationMetrics.failuresInARow({ kind }),
-    serverDelay: OperationMetrics.serverDelay({ kind }),
-    activeWaits: OperationMetrics.activeWaits({ kind }),
-    waitDuration: perOutcome((outcome) => OperationMetrics.waitDuration({ kind, outcome })),
-    lateness: OperationMetrics.lateness({ kind })
-  }
-  meters.set(type, made)
-  return made
-}
-
-const perOutcome = <Outcome extends string, M>(make: (outcome: Outcome) => M): (outcome: Outcome) => M => {
-  const made = new Map<Outcome, M>()
-  return (outcome) => {
-    const known = made.get(outcome) ?? make(outcome)
-    made.set(outcome, known)
-    return known
-  }
-}
 
 /**
  * The account of one wait.
@@ -143,8 +105,8 @@ export class Telemetry {
 
   /** The same, of a wait whose states are a stream. */
   watch<A, E, R>(target: Target, states: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> {
-    return Stream.unwrap(
-      Effect.as(Effect.acquireRelease(this.begin(target), (_, exit) => this.end(exit)), states)
+    return Stream.fromChannel(
+      Channel.acquireUseRelease(this.begin(target), () => Stream.toChannel(states), (_, exit) => this.end(exit))
     )
   }
 
@@ -233,7 +195,13 @@ export class Telemetry {
           "lro.retry.delay_seconds": Duration.toSeconds(delay)
         })
       }
-      return this.log("Warn", `${this.name}: ${summary(error)}, again in ${Duration.format(delay)}`, fiber)
+      return this.log(
+        "Warn",
+        `${this.name}: ${summary(error)}, again in ${
+          Duration.format(Duration.millis(Math.round(Duration.toMillis(delay))))
+        }`,
+        fiber
+      )
     })
   }
 
@@ -302,7 +270,7 @@ const errorOf = <E>(exit: Exit.Exit<unknown, E>): E | undefined =>
 const endOf = (exit: Exit.Exit<unknown, unknown>): "Interrupted" | "Other" =>
   Exit.hasInterrupts(exit) ? "Interrupted" : "Other"
 
-const waitOutcome = (exit: Exit.Exit<unknown, unknown>, last: Operation | undefined): OperationMetrics.WaitOutcome => {
+const waitOutcome = (exit: Exit.Exit<unknown, unknown>, last: Operation | undefined): WaitOutcome => {
   if (Exit.isFailure(exit)) {
     const error = errorOf(exit)
     return isSettleError(error) ? error._tag : endOf(exit)
