@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Loop from "./internal/loop.ts"
+import { traced } from "./internal/telemetry.ts"
 import type { Failed, Operation, Succeeded } from "./Operation.ts"
 import type { OperationsClient } from "./OperationsClient.ts"
 import type { SettleError, WaitError } from "./OperationsError.ts"
@@ -24,27 +25,28 @@ import type * as WaitOptions from "./WaitOptions.ts"
 // Unlike the intrinsic NoInfer, it is gone once the type is known.
 type Own<T> = [T][T extends unknown ? 0 : never]
 
-const settleOne = Effect.fn("Operations.settle")(
-  function*<A, M, E1, R1, E2, R2, E3, R3>(
-    target: Target<A, M>,
-    options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ) {
-    const loop = yield* Loop.make(target, options)
-    return yield* loop.settle
-  }
-)
+// A hundred thousand waits may sleep at once: what they hold is told here by functions, which keep less than generators do.
 
-const waitOne = Effect.fn("Operations.wait")(
-  function*<A, M, E1, R1, E2, R2, E3, R3>(
-    target: Target<A, M>,
-    options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-  ) {
-    const { pollInterval, ...rest } = options
-    const schedule = pollInterval === undefined ? undefined : { schedule: PollSchedule.fixed(pollInterval) }
-    const loop = yield* Loop.make(target, { ...rest, ...schedule }, pollInterval)
-    return yield* loop.succeed
-  }
-)
+const settleOne = <A, M, E1, R1, E2, R2, E3, R3>(
+  target: Target<A, M>,
+  options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+) => traced("Operations.settle", Effect.flatMap(Loop.make(target, options), (loop) => loop.settle))
+
+const waitOne = <A, M, E1, R1, E2, R2, E3, R3>(
+  target: Target<A, M>,
+  options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
+) =>
+  traced(
+    "Operations.wait",
+    Effect.flatMap(
+      Effect.suspend(() => {
+        const { pollInterval, ...rest } = options
+        const schedule = pollInterval === undefined ? undefined : { schedule: PollSchedule.fixed(pollInterval) }
+        return Loop.make(target, { ...rest, ...schedule }, pollInterval)
+      }),
+      (loop) => loop.succeed()
+    )
+  )
 
 /**
  * Waits until the operation is done, whichever way it ended.
@@ -175,7 +177,7 @@ export const waitWithBackoff: {
       { ...options, schedule: PollSchedule.backoff(options) },
       options.initialDelay ?? "1 second"
     )
-    return yield* loop.succeed
+    return yield* loop.succeed()
   }
 )
 
@@ -216,7 +218,7 @@ export const watch: {
 } = <A, M, E1, R1, E2, R2, E3, R3>(
   target: Target<A, M>,
   options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
-) => Stream.withSpan(Stream.unwrap(Effect.map(Loop.make(target, options), (loop) => loop.watch)), "Operations.watch")
+) => Stream.withSpan(Stream.unwrap(Effect.map(Loop.make(target, options), (loop) => loop.watch())), "Operations.watch")
 
 /**
  * Asks the server to stop the operation, then waits for how it truly ended: cancelled, or succeeded after all.
@@ -236,7 +238,7 @@ export const cancelAndSettle: typeof settle = Effect.fn("Operations.cancelAndSet
     options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
   ) {
     const loop = yield* Loop.make(target, options)
-    yield* loop.cancel
+    yield* loop.cancel()
     return yield* loop.settle
   }
 )

@@ -23,6 +23,12 @@ import { Telemetry } from "./telemetry.ts"
 const maxHint = Duration.minutes(5)
 
 const defaultInterval = Duration.seconds(5)
+const defaultTimeout = Duration.minutes(10)
+const defaultMinDelay = Duration.millis(10)
+
+// Schedules hold no state: all waits may have the same.
+const defaultSchedule = PollSchedule.fixed(defaultInterval)
+const defaultRetry = PollSchedule.retryTransient()
 
 /** How long the server is asked to hold a look, and the least that is worth asking for. */
 const longPollTime = Duration.seconds(30)
@@ -46,21 +52,19 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   const name = OperationType.nameOf(target)
   const type = OperationType.typeOf(target)
   const decode = decoderOf(type)
-  const grace = Check.finiteDuration("notFoundGrace", options.notFoundGrace ?? 0)
-  const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
+  const grace = Check.finiteDuration("notFoundGrace", options.notFoundGrace ?? Duration.zero)
+  const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? Duration.zero)
   const interval = firstInterval === undefined
     ? (options.schedule === undefined ? defaultInterval : undefined)
     : Duration.fromInputUnsafe(firstInterval)
   const pace = new Pace(
     yield* Clock.monotonicTimeNanos,
-    Check.anyDuration("timeout", options.timeout ?? "10 minutes"),
-    Check.positiveDuration("minDelay", options.minDelay ?? "10 millis"),
+    Check.anyDuration("timeout", options.timeout ?? defaultTimeout),
+    Check.positiveDuration("minDelay", options.minDelay ?? defaultMinDelay),
     interval
   )
-  const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = options.schedule ??
-    PollSchedule.fixed(defaultInterval)
-  const retry: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ??
-    PollSchedule.retryTransient()
+  const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = options.schedule ?? defaultSchedule
+  const retry: Schedule.Schedule<unknown, HttpError | TransportError, E3, R3> = options.retry ?? defaultRetry
   const interruptedBy = options.onInterrupt ?? "leave"
   const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
   const telemetry = new Telemetry(name, type, pace.since)
@@ -80,13 +84,13 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     )
   })
 
-  const ask = Effect.suspend(() => {
+  const ask = () => {
     if (!longPoll) return client.get(name)
     return Effect.flatMap(
       pace.left,
       (left) => Duration.isLessThan(left, shortestLongPoll) ? client.get(name) : held(left)
     )
-  })
+  }
 
   const timedOut = (lastError?: HttpError | TransportError) =>
     Effect.flatMap(pace.elapsed, (elapsed) =>
@@ -101,9 +105,10 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
         })
       ))
 
-  const notYet = PollSchedule.backoff({ initialDelay: "500 millis" }).pipe(
-    Schedule.while(() => Effect.map(pace.elapsed, Duration.isLessThan(grace)))
-  )
+  const notYet = () =>
+    PollSchedule.backoff({ initialDelay: "500 millis" }).pipe(
+      Schedule.while(() => Effect.map(pace.elapsed, Duration.isLessThan(grace)))
+    )
 
   /** Tells what is between the loop and the wire what a call is for. */
   const asLook = <B, E, R>(call: Effect.Effect<B, E, R>) =>
@@ -120,8 +125,10 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   const persist = <B>(call: Effect.Effect<B, CallError>) =>
     asLook(pace.look(call)).pipe(
       (call) =>
-        Duration.isZero(grace) ? call : Effect.retry(call, pace.keep(notYet, isNotFound, hintOf, telemetry.survived)),
-      Effect.retry(pace.keep(retry, isFailedPoll, hintOf, telemetry.survived)),
+        Duration.isZero(grace)
+          ? call
+          : retryFrom(call, () => pace.keep(notYet(), isNotFound, hintOf, telemetry.survived)),
+      (call) => retryFrom(call, () => pace.keep(retry, isFailedPoll, hintOf, telemetry.survived)),
       Effect.catch((error): Effect.Effect<never, Timeout | CallError | E3> =>
         pace.over && isFailedPoll(error) ? timedOut(error) : Effect.fail(error)
       )
@@ -133,42 +140,49 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
       ? Effect.flatMap(pace.elapsed, (elapsed) => durations.record(type.kind, elapsed))
       : Effect.void
 
-  const poll = ask.pipe(
-    Effect.tap((operation) => Effect.sync(() => seen = operation)),
-    Effect.flatMap((operation) => decode({ verb: "get", operationName: name }, operation)),
-    Effect.tap(learn),
-    Effect.tap((operation) => Effect.sync(() => latest = operation)),
-    (look) => Effect.suspend(() => telemetry.look(longPoll ? "WaitOperation" : "GetOperation", look, () => seen)),
-    persist
-  )
-
-  const cancel = Effect.suspend(() => telemetry.send("CancelOperation", client.cancel(name)))
+  const read = (raw: Operation) => {
+    seen = raw
+    return Effect.flatMap(
+      decode({ verb: "get", operationName: name }, raw),
+      (operation) => Effect.map(learn(operation), () => latest = operation)
+    )
+  }
 
   const { onProgress } = options
-  const look: Effect.Effect<Operation<A, M>, CallError | Timeout | E2 | E3, R2 | R3> = onProgress === undefined
-    ? poll
-    : Effect.tap(poll, onProgress)
+  // What a look is made of is made for each look: nothing of it is held while the wait sleeps.
+  const look = Effect.suspend((): Effect.Effect<Operation<A, M>, CallError | Timeout | E2 | E3, R2 | R3> => {
+    const poll = persist(Effect.suspend(() =>
+      telemetry.look(
+        longPoll ? "WaitOperation" : "GetOperation",
+        Effect.flatMap(Effect.suspend(ask), read),
+        () => seen
+      )
+    ))
+    return onProgress === undefined ? poll : Effect.tap(poll, onProgress)
+  })
 
-  const again = pace.keep(schedule, (operation: Operation<A, M>): operation is Running<M> => !operation.done)
+  const cancel = () => telemetry.send("CancelOperation", client.cancel(name))
 
-  const start = Duration.isZero(spread)
-    ? Effect.void
-    : Effect.flatMap(Random.next, (part) => pace.pause(Duration.times(spread, part)))
+  const again = () => pace.keep(schedule, (operation: Operation<A, M>): operation is Running<M> => !operation.done)
 
-  const interrupted = Effect.suspend(() =>
+  const start = () =>
+    Duration.isZero(spread)
+      ? Effect.void
+      : Effect.flatMap(Random.next, (part) => pace.pause(Duration.times(spread, part)))
+
+  const interrupted = () =>
     interruptedBy === "leave" || latest?.done === true
       ? Effect.void
-      : Effect.interruptible(cancel).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
-  )
+      : Effect.interruptible(cancel()).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
 
   const settle = Effect.suspend((): Effect.Effect<Succeeded<A, M> | Failed<M>, Failure, R1 | R2 | R3> => {
     if (isCompleted(target)) return Effect.succeed(target)
     // A cancellation may have taken all the time there was.
     if (pace.overrun()) return timedOut()
-    return start.pipe(
-      Effect.andThen(Effect.repeat(look, again)),
+    return start().pipe(
+      Effect.andThen(Effect.repeat(look, again())),
       Effect.andThen(Effect.suspend(() => latest?.done === true ? Effect.succeed(latest) : timedOut())),
-      Effect.onInterrupt(() => interrupted),
+      Effect.onInterrupt(interrupted),
       (wait) => telemetry.wait(target, wait)
     )
   })
@@ -183,32 +197,50 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     /** Looks until the operation is seen done or the time is over. */
     settle,
     /** The same; a failed operation is the error, as the service sent it. */
-    succeed: Effect.flatMap(
-      settle,
-      (operation): Effect.Effect<Succeeded<A, M>, OperationFailed> =>
-        operation._tag === "Succeeded"
-          ? Effect.succeed(operation)
-          : new OperationFailed({ operation: asSent(operation) })
-    ),
+    succeed: () =>
+      Effect.flatMap(
+        settle,
+        (operation): Effect.Effect<Succeeded<A, M>, OperationFailed> =>
+          operation._tag === "Succeeded"
+            ? Effect.succeed(operation)
+            : new OperationFailed({ operation: asSent(operation) })
+      ),
     /** The same, with every state that differs from the one before. */
-    watch: Stream.suspend((): Stream.Stream<Operation<A, M>, Failure, R1 | R2 | R3> =>
-      isCompleted(target) ? Stream.succeed(target) : Stream.fromEffectDrain(start).pipe(
-        Stream.concat(Stream.fromEffectSchedule(look, again)),
-        Stream.concat(Stream.suspend(() => latest?.done === true ? Stream.empty : Stream.fromEffect(timedOut()))),
-        // A state that has not changed is decoded to the same value.
-        Stream.changesWith((a, b) => a === b),
-        Stream.onExit((exit) => Exit.hasInterrupts(exit) ? interrupted : Effect.void),
-        (states) => telemetry.watch(target, states)
-      )
-    ),
+    watch: () =>
+      Stream.suspend((): Stream.Stream<Operation<A, M>, Failure, R1 | R2 | R3> =>
+        isCompleted(target) ? Stream.succeed(target) : Stream.fromEffectDrain(start()).pipe(
+          Stream.concat(Stream.fromEffectSchedule(look, again())),
+          Stream.concat(Stream.suspend(() => latest?.done === true ? Stream.empty : Stream.fromEffect(timedOut()))),
+          // A state that has not changed is decoded to the same value.
+          Stream.changesWith((a, b) => a === b),
+          Stream.onExit((exit) => Exit.hasInterrupts(exit) ? interrupted() : Effect.void),
+          (states) => telemetry.watch(target, states)
+        )
+      ),
     /** Asks the server to stop the operation, as persistently as it is looked at; that it was too late is no failure. */
-    cancel: Effect.suspend(() =>
+    cancel: () =>
       isCompleted(target)
         ? Effect.void
-        : Effect.catchIf(persist(cancel), cameTooLate, () => Effect.void)
-    )
+        : Effect.catchIf(persist(Effect.suspend(cancel)), cameTooLate, () => Effect.void)
   }
 })
+
+/** Retries a call that failed. The schedule is begun with the first failure, for most calls have none. */
+const retryFrom = <A, E, R, E2, R2>(
+  call: Effect.Effect<A, E, R>,
+  schedule: () => Schedule.Schedule<unknown, E, E2, R2>
+): Effect.Effect<A, E | E2, R | R2> =>
+  Effect.catch(call, (error) => {
+    let first = true
+    return Effect.retry(
+      Effect.suspend(() => {
+        if (!first) return call
+        first = false
+        return Effect.fail(error)
+      }),
+      schedule()
+    )
+  })
 
 const isCompleted = <A, M>(target: OperationType.Target<A, M>): target is Succeeded<A, M> | Failed<M> =>
   typeof target !== "string" && "done" in target && target.done

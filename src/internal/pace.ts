@@ -46,29 +46,28 @@ export class Pace {
   }
 
   /** What is left until the deadline. */
-  readonly left: Effect.Effect<Duration.Duration> = Effect.map(
-    Clock.monotonicTimeNanos,
-    (now) => timeLeft(this.deadline, now)
-  )
+  get left(): Effect.Effect<Duration.Duration> {
+    return Effect.map(Clock.monotonicTimeNanos, (now) => timeLeft(this.deadline, now))
+  }
 
   /** What has passed since the wait began. */
-  readonly elapsed: Effect.Effect<Duration.Duration> = Effect.map(
-    Clock.monotonicTimeNanos,
-    (now) => Duration.nanos(now - this.since)
-  )
+  get elapsed(): Effect.Effect<Duration.Duration> {
+    return Effect.map(Clock.monotonicTimeNanos, (now) => Duration.nanos(now - this.since))
+  }
 
   /** Notes when a look was answered. */
-  readonly look = <A, E, R>(look: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.ensuring(
+  look<A, E, R>(look: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.ensuring(
       look,
       Effect.map(Clock.monotonicTimeNanos, (now) => {
         this.answeredAt = now
       })
     )
+  }
 
   /** Notes how long a look was held. */
-  readonly hold = <A, E, R>(look: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(
+  hold<A, E, R>(look: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.flatMap(
       Clock.monotonicTimeNanos,
       (before) =>
         Effect.tap(look, () =>
@@ -76,31 +75,33 @@ export class Pace {
             this.held = Duration.nanos(now - before)
           }))
     )
+  }
 
   /**
    * Whether a call before the first look, a cancellation, was answered after the time was over. Zero is one look all the
    * same.
    */
-  readonly overrun = (): boolean => {
+  overrun(): boolean {
     const { answeredAt, deadline, since } = this
     this.over = deadline !== undefined && deadline > since && answeredAt !== undefined && answeredAt > deadline
     return this.over
   }
 
   /** Waits as long as asked before the first look, within the time of the wait. */
-  readonly pause = (delay: Duration.Duration): Effect.Effect<void> =>
-    Effect.flatMap(this.left, (left) => {
+  pause(delay: Duration.Duration): Effect.Effect<void> {
+    return Effect.flatMap(this.left, (left) => {
       this.lastLook = Duration.isGreaterThanOrEqualTo(delay, left)
       return Effect.sleep(Duration.min(delay, left))
     })
+  }
 
   /**
    * The delay before the next look, or none if no look is left. The last look is at the deadline, or, where the time went
    * by between the looks, at once. That it is the last is remembered: a timer may fire a little early, and the clock would
    * then show time for one more.
    */
-  private readonly cut = (delay: Duration.Duration): Effect.Effect<Option.Option<Duration.Duration>> =>
-    Effect.map(this.left, (left) => {
+  private cut(delay: Duration.Duration): Effect.Effect<Option.Option<Duration.Duration>> {
+    return Effect.map(this.left, (left) => {
       const wanted = Duration.max(Duration.subtract(delay, this.held), this.minDelay)
       this.held = Duration.zero
       this.over = this.lastLook ||
@@ -109,18 +110,19 @@ export class Pace {
       this.interval = wanted
       return this.over ? Option.none() : Option.some(this.lastLook ? left : wanted)
     })
+  }
 
   /**
    * Keeps a schedule within the time of the wait: it is stepped only with the inputs that ask for another look, its
    * delays are raised to a hint and cut to what is left, and it ends with the wait. What comes again, and when, is told.
    */
-  readonly keep = <Out, In, E, R, All>(
+  keep<Out, In, E, R, All>(
     schedule: Schedule.Schedule<Out, In, E, R>,
     goesOn: (input: All) => input is All & In,
     hint: (input: In) => Duration.Duration = () => Duration.zero,
     told: (input: In, delay: Duration.Duration) => Effect.Effect<void> = () => Effect.void
-  ): Schedule.Schedule<Out | undefined, All, E, R> =>
-    Schedule.fromStep(Effect.map(Schedule.toStep(schedule), (step) => (now, input: All) => {
+  ): Schedule.Schedule<Out | undefined, All, E, R> {
+    return Schedule.fromStep(Effect.map(Schedule.toStep(schedule), (step) => (now, input: All) => {
       if (!goesOn(input)) return Cause.done(undefined)
       return Effect.flatMap(step(now, input), ([output, delay]) =>
         Effect.flatMap(
@@ -131,4 +133,5 @@ export class Pace {
           })
         ))
     }))
+  }
 }

@@ -55,6 +55,16 @@ export const started = <A, M>(operation: TypedOperation<A, M>): Effect.Effect<Ty
     return operation
   })
 
+/**
+ * Runs an effect in a span of this name, where somebody reads it.
+ *
+ * @internal
+ */
+export const traced = <A, E, R>(name: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber): Effect.Effect<A, E, R> =>
+    fiber.getRef(Tracer.Tracer) === Tracer.nativeTracer ? effect : Effect.withSpan(effect, name)
+  )
+
 /** The metrics of one type. They are made once: a series is found by a key that is long to write. */
 interface Meters {
   readonly polls: (outcome: OperationMetrics.PollOutcome) => Metric.Counter<number>
