@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Headers from "effect/http/Headers"
@@ -21,6 +22,7 @@ import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Tracer from "effect/Tracer"
 import type { AuthHeaders, Endpoint, Verb } from "./Endpoint.ts"
 import * as Check from "./internal/check.ts"
 import * as Mask from "./internal/mask.ts"
@@ -134,7 +136,11 @@ export const make = Effect.fnUntraced(function*(
   options: Options = {}
 ): Effect.fn.Return<Service, never, HttpClient.HttpClient> {
   const http = (options.transformClient ?? identity)(yield* HttpClient.HttpClient)
-  const requestInit = Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit))
+  // fetch would follow a redirect, and take the key to whatever host it names.
+  const requestInit = {
+    ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
+    redirect: "manual"
+  } as const
   const requestTimeout = Check.positiveDuration("requestTimeout", options.requestTimeout ?? "30 seconds")
   const maxBodyBytes = Check.positiveInt("maxBodyBytes", options.maxBodyBytes ?? 16 * 1024 * 1024)
   const turns = yield* PartitionedSemaphore.make<string>({
@@ -144,10 +150,22 @@ export const make = Effect.fnUntraced(function*(
   const timedOut = (call: Transport.Call, detail: string) =>
     Effect.fail(new TransportError({ ...call, kind: "Timeout", detail }))
 
-  const auth = Effect.timeoutOrElse(endpoint.auth, {
+  // A credential that is there needs no time.
+  const auth = Exit.isExit(endpoint.auth) ? endpoint.auth : Effect.timeoutOrElse(endpoint.auth, {
     duration: requestTimeout,
     orElse: () => Effect.fail(new AuthError({ cause: `no credential within ${Duration.format(requestTimeout)}` }))
   })
+
+  /** What a credential adds to each request; it is seldom another one. */
+  let last: { readonly credential: AuthHeaders } & ReturnType<typeof signedBy> | undefined
+  const signedBy = (credential: AuthHeaders) => {
+    const secrets = Record.map(credential, Redacted.value)
+    return {
+      headers: { accept: "application/json", ...endpoint.headers, ...secrets },
+      mask: Mask.make(Object.values(secrets)),
+      names: Object.keys(credential)
+    }
+  }
 
   /** One whole exchange: the request, and the answer to the end of its body. */
   const exchange = Effect.fnUntraced(function*(
@@ -155,21 +173,26 @@ export const make = Effect.fnUntraced(function*(
     request: HttpClientRequest.HttpClientRequest,
     credential: AuthHeaders
   ) {
-    const secrets = Record.map(credential, Redacted.value)
-    const mask = Mask.make(Object.values(secrets))
+    if (last?.credential !== credential) last = { credential, ...signedBy(credential) }
+    const { headers, mask, names } = last
     const answer = yield* request.pipe(
       HttpClientRequest.prependUrl(endpoint.baseUrl),
-      HttpClientRequest.acceptJson,
-      HttpClientRequest.setHeaders(endpoint.headers),
-      HttpClientRequest.setHeaders(secrets),
+      HttpClientRequest.setHeaders(headers),
       http.execute,
       // A client that was told to fail outside of 2xx has the answer in its error.
       Effect.catchIf(Transport.isStatusError, ({ reason }) => Effect.succeed(reason.response)),
       Effect.flatMap((response) => Transport.readAnswer(response, maxBodyBytes)),
       Effect.mapError(Transport.fromHttpClientError(call, mask)),
-      // fetch would follow a redirect, and take the key to whatever host it names.
-      Effect.provideService(FetchHttpClient.RequestInit, { ...requestInit, redirect: "manual" }),
-      Effect.updateService(Headers.CurrentRedactedNames, (names) => [...names, ...Object.keys(credential)])
+      Effect.updateContext((context: Context.Context<never>) =>
+        context.pipe(
+          Context.add(FetchHttpClient.RequestInit, requestInit),
+          Context.add(Headers.CurrentRedactedNames, [...Context.get(context, Headers.CurrentRedactedNames), ...names]),
+          // Where nobody listens, a span of each request would be made for nobody.
+          Context.get(context, Tracer.Tracer) === Tracer.nativeTracer
+            ? Context.add(HttpClient.TracerDisabledWhen, () => true)
+            : identity
+        )
+      )
     )
     if (answer.status >= 200 && answer.status < 300) return { ...answer, mask }
     return yield* Transport.toHttpError(call, answer, mask, yield* Clock.currentTimeMillis)

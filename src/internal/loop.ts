@@ -31,6 +31,11 @@ import { Telemetry } from "./telemetry.ts"
 const maxHint = Duration.minutes(5)
 
 const defaultInterval = Duration.seconds(5)
+const defaultTimeout = Duration.minutes(10)
+const defaultMinDelay = Duration.millis(10)
+
+// Schedules hold no state: all waits may have the same.
+const defaultSchedule = PollSchedule.fixed(defaultInterval)
 
 /** How long the server is asked to hold a look, and the least that is worth asking for. */
 const longPollTime = Duration.seconds(30)
@@ -56,8 +61,8 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
     : Duration.fromInputUnsafe(firstInterval)
   const pace = new Pace(
     yield* Clock.monotonicTimeNanos,
-    Check.anyDuration("timeout", options.timeout ?? "10 minutes"),
-    Check.positiveDuration("minDelay", options.minDelay ?? "10 millis"),
+    Check.anyDuration("timeout", options.timeout ?? defaultTimeout),
+    Check.positiveDuration("minDelay", options.minDelay ?? defaultMinDelay),
     interval
   )
   const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
@@ -163,8 +168,7 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   }
 
   private get again(): Schedule.Schedule<unknown, Operation<A, M>, E1, R1> {
-    const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = this.options.schedule ??
-      PollSchedule.fixed(defaultInterval)
+    const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = this.options.schedule ?? defaultSchedule
     return this.pace.keep(schedule, (operation: Operation<A, M>): operation is Running<M> => !operation.done)
   }
 

@@ -81,6 +81,15 @@ const errorBodyLimit = 64 * 1024
 const errorBodyTime = Duration.seconds(2)
 
 /**
+ * A body that is told to be this short is read in one piece. Were it compressed where that does not show, as from another
+ * origin in a browser, it would still be bounded.
+ */
+const shortBody = 16 * 1024
+
+const isShort = ({ headers }: HttpClientResponse.HttpClientResponse): boolean =>
+  headers["content-encoding"] === undefined && Number(headers["content-length"] ?? "NaN") <= shortBody
+
+/**
  * Reads a body as text, as it comes in and not beyond the limit, counting what was decompressed. The body of an error is
  * never more important than its status, so one that is cut there counts as far as it came.
  *
@@ -91,6 +100,12 @@ export const readAnswer = (response: HttpClientResponse.HttpClientResponse, maxB
     const { headers, status } = response
     const isOk = status >= 200 && status < 300
     const limit = isOk ? maxBytes : Math.min(maxBytes, errorBodyLimit)
+    if (isOk && isShort(response)) {
+      return Effect.map(response.arrayBuffer, (body): Answer => {
+        const cut = body.byteLength > limit
+        return { status, headers, text: cut ? "" : new TextDecoder().decode(body), cut }
+      })
+    }
     const chunks: Array<Uint8Array> = []
     let bytes = 0
     const read = Stream.runForEachWhile(response.stream, (chunk) =>

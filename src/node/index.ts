@@ -1,1 +1,2 @@
 export * as EmulatorServer from "./EmulatorServer.ts"
+export * as LeanHttpClient from "./LeanHttpClient.ts"

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted, Schema, Stream } from "effect"
 import { Operation, Operations, type OperationsClient, OperationType } from "effect-lro"
 import { Gemini } from "effect-lro/gemini"
-import { EmulatorServer } from "effect-lro/node"
+import { EmulatorServer, LeanHttpClient } from "effect-lro/node"
 import { Emulator } from "effect-lro/testing"
 import { FetchHttpClient, HttpClientRequest } from "effect/http"
 import { gzipSync } from "node:zlib"
@@ -30,6 +30,7 @@ const overHttp = (client: typeof FetchHttpClient.layer, options?: OperationsClie
 describe.each([
   ["fetch", FetchHttpClient.layer],
   ["undici", NodeHttpClient.layerUndici],
+  ["lean", LeanHttpClient.layer],
   ["node:http", NodeHttpClient.layerNodeHttp]
 ])("over %s", (_, client) => {
   it.live("a video is started, waited for and seen; each verb is answered", () =>

@@ -6,7 +6,18 @@ import { Gemini } from "effect-lro/gemini"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator, type Story } from "effect-lro/testing"
 import { HttpClientRequest } from "effect/http"
-import { brief, type Client, done, fetchClient, key, leavesNothing, shown, told, undiciClient } from "./support/rows.ts"
+import {
+  brief,
+  type Client,
+  done,
+  fetchClient,
+  key,
+  leanClient,
+  leavesNothing,
+  shown,
+  told,
+  undiciClient
+} from "./support/rows.ts"
 import * as Tcp from "./support/tcp.ts"
 
 const name = "batches/a"
@@ -87,74 +98,77 @@ it("no fault is left out", () => {
   assert.deepStrictEqual(kinds.toSorted(), Object.keys(expected).toSorted())
 })
 
-describe.each([["fetch", fetchClient], ["undici", undiciClient]] as const)("over %s", (_, client) => {
-  it.live.each(kinds)("%s", (what) =>
-    Effect.gen(function*() {
-      const [outcome, retried] = expected[what]
-      const matches = (told: string) =>
-        typeof outcome === "string" ? assert.strictEqual(told, outcome) : assert.match(told, outcome)
-      const isTimeout = outcome === "TransportError Timeout"
-      const soon = isTimeout ? "100 millis" : undefined
-      const got = yield* emulated(client, faultOf(what), Operations.get(name), soon)
-      matches(got.told)
-      assert.strictEqual(got.requests, 1)
-      const waited = yield* emulated(client, faultOf(what), Operations.wait(name, brief), soon)
-      matches(waited.told)
-      assert.strictEqual(waited.requests, retried ? 3 : 1)
-      if (!retried) return
-      // The good answer must come within the same time, also on a machine that is busy.
-      const later = isTimeout ? "500 millis" : undefined
-      const survived = yield* emulated(client, faultOf(what, 1), Operations.wait(name, brief), later)
-      assert.deepStrictEqual([survived.told, survived.requests], ["Succeeded", 2])
-    }))
+describe.each([["fetch", fetchClient], ["undici", undiciClient], ["lean", leanClient]] as const)(
+  "over %s",
+  (_, client) => {
+    it.live.each(kinds)("%s", (what) =>
+      Effect.gen(function*() {
+        const [outcome, retried] = expected[what]
+        const matches = (told: string) =>
+          typeof outcome === "string" ? assert.strictEqual(told, outcome) : assert.match(told, outcome)
+        const isTimeout = outcome === "TransportError Timeout"
+        const soon = isTimeout ? "100 millis" : undefined
+        const got = yield* emulated(client, faultOf(what), Operations.get(name), soon)
+        matches(got.told)
+        assert.strictEqual(got.requests, 1)
+        const waited = yield* emulated(client, faultOf(what), Operations.wait(name, brief), soon)
+        matches(waited.told)
+        assert.strictEqual(waited.requests, retried ? 3 : 1)
+        if (!retried) return
+        // The good answer must come within the same time, also on a machine that is busy.
+        const later = isTimeout ? "500 millis" : undefined
+        const survived = yield* emulated(client, faultOf(what, 1), Operations.wait(name, brief), later)
+        assert.deepStrictEqual([survived.told, survived.requests], ["Succeeded", 2])
+      }))
 
-  it.live("what is late or slow, but in time, is no fault", () =>
-    Effect.gen(function*() {
-      for (const what of ["late", "slow"] as const) {
-        const { requests, told } = yield* emulated(client, { what, duration: "30 millis" }, Operations.get(name))
-        assert.deepStrictEqual([told, requests], ["Succeeded", 1])
-      }
-    }))
-
-  it.live("a redirect leads nowhere", () =>
-    Effect.gen(function*() {
-      const other = yield* Tcp.serve([done])
-      const fault: Story.Fault = { what: "redirect", location: `${other.url}/v1beta/${name}` }
-      for (const call of [Operations.get(name), Operations.wait(name, brief), start, Operations.cancel(name)]) {
-        const { requests, told } = yield* emulated(client, fault, call)
-        assert.deepStrictEqual([told, requests], ["HttpError 302", 1])
-      }
-      assert.strictEqual(other.connections(), 0)
-    }).pipe(Effect.scoped))
-
-  it.live("a page that leads to itself ends a list", () =>
-    Effect.gen(function*() {
-      const all = Stream.runCollect(Operations.listAll({ parent: "batches" }))
-      const { requests, told } = yield* emulated(client, { what: "pageLoop", verb: "list" }, all)
-      assert.deepStrictEqual([told, requests], ["InvalidResponse RepeatedToken", 2])
-    }))
-
-  it.live("no call but a wait is ever repeated", () =>
-    Effect.gen(function*() {
-      const calls = [
-        Operations.get(name),
-        Operations.list({ parent: "batches" }),
-        Operations.cancel(name),
-        Operations.delete(name),
-        start
-      ]
-      const outcomes: ReadonlyArray<readonly [Story.Fault["what"], string]> = [
-        ["reset", "TransportError Connection"],
-        ["status", "HttpError 503"]
-      ]
-      for (const [what, outcome] of outcomes) {
-        for (const call of calls) {
-          const { requests, told } = yield* emulated(client, faultOf(what), call)
-          assert.deepStrictEqual([told, requests], [outcome, 1])
+    it.live("what is late or slow, but in time, is no fault", () =>
+      Effect.gen(function*() {
+        for (const what of ["late", "slow"] as const) {
+          const { requests, told } = yield* emulated(client, { what, duration: "30 millis" }, Operations.get(name))
+          assert.deepStrictEqual([told, requests], ["Succeeded", 1])
         }
-      }
-    }))
-})
+      }))
+
+    it.live("a redirect leads nowhere", () =>
+      Effect.gen(function*() {
+        const other = yield* Tcp.serve([done])
+        const fault: Story.Fault = { what: "redirect", location: `${other.url}/v1beta/${name}` }
+        for (const call of [Operations.get(name), Operations.wait(name, brief), start, Operations.cancel(name)]) {
+          const { requests, told } = yield* emulated(client, fault, call)
+          assert.deepStrictEqual([told, requests], ["HttpError 302", 1])
+        }
+        assert.strictEqual(other.connections(), 0)
+      }).pipe(Effect.scoped))
+
+    it.live("a page that leads to itself ends a list", () =>
+      Effect.gen(function*() {
+        const all = Stream.runCollect(Operations.listAll({ parent: "batches" }))
+        const { requests, told } = yield* emulated(client, { what: "pageLoop", verb: "list" }, all)
+        assert.deepStrictEqual([told, requests], ["InvalidResponse RepeatedToken", 2])
+      }))
+
+    it.live("no call but a wait is ever repeated", () =>
+      Effect.gen(function*() {
+        const calls = [
+          Operations.get(name),
+          Operations.list({ parent: "batches" }),
+          Operations.cancel(name),
+          Operations.delete(name),
+          start
+        ]
+        const outcomes: ReadonlyArray<readonly [Story.Fault["what"], string]> = [
+          ["reset", "TransportError Connection"],
+          ["status", "HttpError 503"]
+        ]
+        for (const [what, outcome] of outcomes) {
+          for (const call of calls) {
+            const { requests, told } = yield* emulated(client, faultOf(what), call)
+            assert.deepStrictEqual([told, requests], [outcome, 1])
+          }
+        }
+      }))
+  }
+)
 
 describe("the parts of a fault", () => {
   const client = undiciClient

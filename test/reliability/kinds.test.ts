@@ -5,7 +5,7 @@ import { Operation, Operations, type OperationsClient, type OperationsError, typ
 import { Batches, FileSearch, Gemini, Tuning, Veo, Vertex } from "effect-lro/gemini"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator } from "effect-lro/testing"
-import { brief, fetchClient, key, undiciClient } from "./support/rows.ts"
+import { brief, fetchClient, key, leanClient, undiciClient } from "./support/rows.ts"
 
 const Server = EmulatorServer.layer().pipe(Layer.provideMerge(Emulator.layer({ duration: "150 millis" })))
 
@@ -62,60 +62,63 @@ const questions = [
   { key: "b", request: { contents: [{ parts: [{ text: "2" }] }] } }
 ]
 
-describe.each([["fetch", fetchClient], ["undici", undiciClient]] as const)("over %s", (_, client) => {
-  layer(over(client, gemini), { excludeTestServices: true })("Gemini", (it) => {
-    it.effect("a video", () =>
-      Effect.gen(function*() {
-        const done = yield* ended(Veo.generateVideos(video))
-        assert.lengthOf(Veo.videos(done), 1)
-        assert.isFalse(Veo.isFiltered(done))
-      }))
+describe.each([["fetch", fetchClient], ["undici", undiciClient], ["lean", leanClient]] as const)(
+  "over %s",
+  (_, client) => {
+    layer(over(client, gemini), { excludeTestServices: true })("Gemini", (it) => {
+      it.effect("a video", () =>
+        Effect.gen(function*() {
+          const done = yield* ended(Veo.generateVideos(video))
+          assert.lengthOf(Veo.videos(done), 1)
+          assert.isFalse(Veo.isFiltered(done))
+        }))
 
-    it.effect("a tuning", () =>
-      Effect.gen(function*() {
-        const done = yield* ended(Tuning.createTunedModel(model))
-        assert.deepStrictEqual([done.response?.state, done.response?.displayName], ["ACTIVE", "n"])
-        assert.deepStrictEqual(Operation.getProgress(done), Option.some(100))
-      }))
+      it.effect("a tuning", () =>
+        Effect.gen(function*() {
+          const done = yield* ended(Tuning.createTunedModel(model))
+          assert.deepStrictEqual([done.response?.state, done.response?.displayName], ["ACTIVE", "n"])
+          assert.deepStrictEqual(Operation.getProgress(done), Option.some(100))
+        }))
 
-    it.effect("a batch of questions", () =>
-      Effect.gen(function*() {
-        const done = yield* ended(Batches.generateContent({ model: "gemini-2.5-flash", requests: questions }))
-        assert.deepStrictEqual(Batches.items(done).map(({ key, result }) => [key, Result.isSuccess(result)]), [
-          ["a", true],
-          ["b", true]
-        ])
-        assert.deepStrictEqual(Batches.stats(done), Option.some({ requests: 2, succeeded: 2, failed: 0, pending: 0 }))
-      }))
+      it.effect("a batch of questions", () =>
+        Effect.gen(function*() {
+          const done = yield* ended(Batches.generateContent({ model: "gemini-2.5-flash", requests: questions }))
+          assert.deepStrictEqual(Batches.items(done).map(({ key, result }) => [key, Result.isSuccess(result)]), [
+            ["a", true],
+            ["b", true]
+          ])
+          assert.deepStrictEqual(Batches.stats(done), Option.some({ requests: 2, succeeded: 2, failed: 0, pending: 0 }))
+        }))
 
-    it.effect("a batch of embeddings", () =>
-      Effect.gen(function*() {
-        const embed = { key: "1", request: { content: { parts: [{ text: "a" }] } } }
-        const done = yield* ended(Batches.embedContent({ model: "gemini-embedding-001", requests: [embed] }))
-        assert.deepStrictEqual(Batches.items(done).map(({ key, result }) => [key, Result.isSuccess(result)]), [
-          ["1", true]
-        ])
-      }))
+      it.effect("a batch of embeddings", () =>
+        Effect.gen(function*() {
+          const embed = { key: "1", request: { content: { parts: [{ text: "a" }] } } }
+          const done = yield* ended(Batches.embedContent({ model: "gemini-embedding-001", requests: [embed] }))
+          assert.deepStrictEqual(Batches.items(done).map(({ key, result }) => [key, Result.isSuccess(result)]), [
+            ["1", true]
+          ])
+        }))
 
-    it.effect("an import to a file search store", () =>
-      Effect.gen(function*() {
-        const done = yield* ended(FileSearch.importFile({ store: "s", fileName: "files/f" }))
-        assert.deepStrictEqual(FileSearch.documentName(done), Option.some("fileSearchStores/s/documents/f"))
-      }))
+      it.effect("an import to a file search store", () =>
+        Effect.gen(function*() {
+          const done = yield* ended(FileSearch.importFile({ store: "s", fileName: "files/f" }))
+          assert.deepStrictEqual(FileSearch.documentName(done), Option.some("fileSearchStores/s/documents/f"))
+        }))
 
-    it.effect("an upload to one, which is done at once", () =>
-      Effect.gen(function*() {
-        const bytes = new TextEncoder().encode("hello")
-        const done = yield* ended(FileSearch.upload({ store: "s", bytes, mimeType: "text/plain" }))
-        assert.isTrue(Option.isSome(FileSearch.documentName(done)))
-      }))
-  })
+      it.effect("an upload to one, which is done at once", () =>
+        Effect.gen(function*() {
+          const bytes = new TextEncoder().encode("hello")
+          const done = yield* ended(FileSearch.upload({ store: "s", bytes, mimeType: "text/plain" }))
+          assert.isTrue(Option.isSome(FileSearch.documentName(done)))
+        }))
+    })
 
-  layer(over(client, vertex), { excludeTestServices: true })("Vertex AI", (it) => {
-    it.effect("a video", () =>
-      Effect.gen(function*() {
-        const done = yield* ended(Veo.generateVideos(video), "fetch")
-        assert.lengthOf(Veo.videos(done), 1)
-      }))
-  })
-})
+    layer(over(client, vertex), { excludeTestServices: true })("Vertex AI", (it) => {
+      it.effect("a video", () =>
+        Effect.gen(function*() {
+          const done = yield* ended(Veo.generateVideos(video), "fetch")
+          assert.lengthOf(Veo.videos(done), 1)
+        }))
+    })
+  }
+)

@@ -4,7 +4,18 @@ import { Cause, Effect, Exit } from "effect"
 import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { gzipSync } from "node:zlib"
-import { clients, fetchClient, get, name, once, outcomes, run, running, undiciClient } from "./support/rows.ts"
+import {
+  clients,
+  fetchClient,
+  get,
+  leanClient,
+  name,
+  once,
+  outcomes,
+  run,
+  running,
+  undiciClient
+} from "./support/rows.ts"
 import * as Tcp from "./support/tcp.ts"
 
 describe.each(clients)("over %s", (_, client) => {
@@ -41,11 +52,12 @@ describe("answers that are too large", () => {
       const reply = Tcp.body(bomb, { headers: { "content-encoding": "gzip" } })
       assert.isBelow(bomb.length, 300_000)
       assert.deepStrictEqual(yield* outcomes(fetchClient, reply), once("InvalidResponse TooLarge"))
+      assert.deepStrictEqual(yield* outcomes(leanClient, reply), once("InvalidResponse TooLarge"))
       // undici and node:http ask for no compression and unfold none: what comes is not JSON.
       assert.deepStrictEqual(yield* outcomes(undiciClient, reply), once("InvalidResponse NotJson"))
     }))
 
-  it.live.each(["fetch", "undici"])(
+  it.live.each(["fetch", "undici", "lean"])(
     "row 15: five bodies of 50 MB in a row are no weight (%s)",
     (client) =>
       Effect.gen(function*() {

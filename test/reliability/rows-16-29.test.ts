@@ -7,6 +7,7 @@ import {
   done,
   fetchClient,
   get,
+  leanClient,
   name,
   once,
   outcomes,
@@ -44,92 +45,95 @@ const operationFailed = Effect.fnUntraced(function*(value: unknown) {
   return yield* Effect.die(`no OperationFailed: ${String(error)}`)
 })
 
-describe.each([["fetch", fetchClient], ["undici", undiciClient]] as const)("errors of HTTP, over %s", (_, client) => {
-  it.live("row 16: a 429 is shown with its hint, and tried again after it", () =>
-    Effect.gen(function*() {
-      const retryInfo = { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "0.2s" }
-      const reply = failing(429, envelope(429, "RESOURCE_EXHAUSTED", [retryInfo]))
-      const { seen, told } = yield* run(client, [reply, reply, done], wait)
-      assert.deepStrictEqual([told, seen.length], ["Succeeded", 3])
-      const [first, second, third] = seen.map(({ at }) => at)
-      assert.isAtLeast((second ?? 0) - (first ?? 0), 190)
-      assert.isAtLeast((third ?? 0) - (second ?? 0), 190)
-      const bare = failing(429, envelope(429, "RESOURCE_EXHAUSTED"))
-      assert.deepStrictEqual(yield* outcomes(client, bare), retried("HttpError 429"))
-    }))
+describe.each([["fetch", fetchClient], ["undici", undiciClient], ["lean", leanClient]] as const)(
+  "errors of HTTP, over %s",
+  (_, client) => {
+    it.live("row 16: a 429 is shown with its hint, and tried again after it", () =>
+      Effect.gen(function*() {
+        const retryInfo = { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "0.2s" }
+        const reply = failing(429, envelope(429, "RESOURCE_EXHAUSTED", [retryInfo]))
+        const { seen, told } = yield* run(client, [reply, reply, done], wait)
+        assert.deepStrictEqual([told, seen.length], ["Succeeded", 3])
+        const [first, second, third] = seen.map(({ at }) => at)
+        assert.isAtLeast((second ?? 0) - (first ?? 0), 190)
+        assert.isAtLeast((third ?? 0) - (second ?? 0), 190)
+        const bare = failing(429, envelope(429, "RESOURCE_EXHAUSTED"))
+        assert.deepStrictEqual(yield* outcomes(client, bare), retried("HttpError 429"))
+      }))
 
-  it.live("row 16: a 429 for a quota per day is not", () =>
-    Effect.gen(function*() {
-      const quota = {
-        "@type": "type.googleapis.com/google.rpc.QuotaFailure",
-        violations: [{ quotaId: "GenerateRequestsPerDayPerProjectPerModel-FreeTier" }]
-      }
-      const reply = failing(429, envelope(429, "RESOURCE_EXHAUSTED", [quota]), { "retry-after": "1" })
-      assert.deepStrictEqual(yield* outcomes(client, reply), once("HttpError 429"))
-    }))
+    it.live("row 16: a 429 for a quota per day is not", () =>
+      Effect.gen(function*() {
+        const quota = {
+          "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+          violations: [{ quotaId: "GenerateRequestsPerDayPerProjectPerModel-FreeTier" }]
+        }
+        const reply = failing(429, envelope(429, "RESOURCE_EXHAUSTED", [quota]), { "retry-after": "1" })
+        assert.deepStrictEqual(yield* outcomes(client, reply), once("HttpError 429"))
+      }))
 
-  it.live("row 17: a 503 is survived; so many in a row are not, and the error does not grow with them", () =>
-    Effect.gen(function*() {
-      const reply = failing(503, envelope(503, "UNAVAILABLE"))
-      assert.deepStrictEqual(yield* outcomes(client, reply), retried("HttpError 503"))
-      assert.deepStrictEqual(yield* survived(client, reply), ["Succeeded", 4])
-      const one = yield* run(client, [reply], get)
-      const three = yield* run(client, [reply], wait)
-      assert.strictEqual(JSON.stringify(three.exit), JSON.stringify(one.exit))
-      const ten = PollSchedule.retryTransient({ initialDelay: "1 millis", maxDelay: "2 millis" })
-      const byDefault = yield* run(client, [reply], Operations.wait(name, { ...brief, retry: ten }))
-      assert.deepStrictEqual([byDefault.told, byDefault.seen.length], ["HttpError 503", 10])
-      // A good look starts the count anew.
-      const often = yield* run(client, [reply, reply, running, reply, reply, running, reply, reply, done], wait)
-      assert.deepStrictEqual([often.told, often.seen.length], ["Succeeded", 9])
-    }))
+    it.live("row 17: a 503 is survived; so many in a row are not, and the error does not grow with them", () =>
+      Effect.gen(function*() {
+        const reply = failing(503, envelope(503, "UNAVAILABLE"))
+        assert.deepStrictEqual(yield* outcomes(client, reply), retried("HttpError 503"))
+        assert.deepStrictEqual(yield* survived(client, reply), ["Succeeded", 4])
+        const one = yield* run(client, [reply], get)
+        const three = yield* run(client, [reply], wait)
+        assert.strictEqual(JSON.stringify(three.exit), JSON.stringify(one.exit))
+        const ten = PollSchedule.retryTransient({ initialDelay: "1 millis", maxDelay: "2 millis" })
+        const byDefault = yield* run(client, [reply], Operations.wait(name, { ...brief, retry: ten }))
+        assert.deepStrictEqual([byDefault.told, byDefault.seen.length], ["HttpError 503", 10])
+        // A good look starts the count anew.
+        const often = yield* run(client, [reply, reply, running, reply, reply, running, reply, reply, done], wait)
+        assert.deepStrictEqual([often.told, often.seen.length], ["Succeeded", 9])
+      }))
 
-  it.live("row 18: a page of HTML, a teapot and an overload are errors of their status", () =>
-    Effect.gen(function*() {
-      const html = `<html>${"x".repeat(5000)}</html>`
-      for (const contentType of ["text/html", "application/json"]) {
-        const gateway = Tcp.body(html, { status: 502, headers: { "content-type": contentType } })
-        assert.deepStrictEqual(yield* outcomes(client, gateway), retried("HttpError 502"))
-        assert.deepStrictEqual(yield* survived(client, gateway), ["Succeeded", 4])
-      }
-      for (const status of [418, 529, 599]) {
-        assert.deepStrictEqual(yield* outcomes(client, failing(status, {})), once(`HttpError ${status}`))
-      }
-      const error = yield* httpError(Tcp.body(html, { status: 502 }))
-      assert.strictEqual(error.body, html.slice(0, 1024))
-      assert.isUndefined(error.rpc)
-    }))
+    it.live("row 18: a page of HTML, a teapot and an overload are errors of their status", () =>
+      Effect.gen(function*() {
+        const html = `<html>${"x".repeat(5000)}</html>`
+        for (const contentType of ["text/html", "application/json"]) {
+          const gateway = Tcp.body(html, { status: 502, headers: { "content-type": contentType } })
+          assert.deepStrictEqual(yield* outcomes(client, gateway), retried("HttpError 502"))
+          assert.deepStrictEqual(yield* survived(client, gateway), ["Succeeded", 4])
+        }
+        for (const status of [418, 529, 599]) {
+          assert.deepStrictEqual(yield* outcomes(client, failing(status, {})), once(`HttpError ${status}`))
+        }
+        const error = yield* httpError(Tcp.body(html, { status: 502 }))
+        assert.strictEqual(error.body, html.slice(0, 1024))
+        assert.isUndefined(error.rpc)
+      }))
 
-  it.live("row 20: a 401 ends a wait at once", () =>
-    Effect.gen(function*() {
-      const reply = failing(401, envelope(401, "UNAUTHENTICATED"))
-      assert.deepStrictEqual(yield* outcomes(client, reply), once("HttpError 401"))
-      for (const status of [400, 403, 404, 409, 412, 501]) {
-        assert.deepStrictEqual(yield* outcomes(client, failing(status, {})), once(`HttpError ${status}`))
-      }
-    }))
+    it.live("row 20: a 401 ends a wait at once", () =>
+      Effect.gen(function*() {
+        const reply = failing(401, envelope(401, "UNAUTHENTICATED"))
+        assert.deepStrictEqual(yield* outcomes(client, reply), once("HttpError 401"))
+        for (const status of [400, 403, 404, 409, 412, 501]) {
+          assert.deepStrictEqual(yield* outcomes(client, failing(status, {})), once(`HttpError ${status}`))
+        }
+      }))
 
-  it.live("row 29: a BOM is skipped, and bytes that are no UTF-8 are no failure", () =>
-    Effect.gen(function*() {
-      const text = Buffer.from(`{"name":"${name}","metadata":{"a":"é?"}}`)
-      const bad = Buffer.from(text)
-      bad[text.indexOf("?")] = 0xff
-      const got = yield* run(client, [Tcp.body(bad)], get)
-      const operation = yield* got.exit
-      assert.deepStrictEqual(operation, Operation.running(name, { a: "é\ufffd" }))
-      // A character that comes in two pieces is one character.
-      const split = text.indexOf(0xc3) + 1
-      const slow: Tcp.Reply = (socket) => {
-        const bom = Buffer.from([0xef, 0xbb, 0xbf])
-        socket.write(`HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${text.length + 3}\r\n\r\n`)
-        socket.write(Buffer.concat([bom, text.subarray(0, split)]), () => {
-          setTimeout(() => socket.end(text.subarray(split)), 30)
-        })
-      }
-      const pieces = yield* run(client, [slow], get)
-      assert.deepStrictEqual(yield* pieces.exit, Operation.running(name, { a: "é?" }))
-    }))
-})
+    it.live("row 29: a BOM is skipped, and bytes that are no UTF-8 are no failure", () =>
+      Effect.gen(function*() {
+        const text = Buffer.from(`{"name":"${name}","metadata":{"a":"é?"}}`)
+        const bad = Buffer.from(text)
+        bad[text.indexOf("?")] = 0xff
+        const got = yield* run(client, [Tcp.body(bad)], get)
+        const operation = yield* got.exit
+        assert.deepStrictEqual(operation, Operation.running(name, { a: "é\ufffd" }))
+        // A character that comes in two pieces is one character.
+        const split = text.indexOf(0xc3) + 1
+        const slow: Tcp.Reply = (socket) => {
+          const bom = Buffer.from([0xef, 0xbb, 0xbf])
+          socket.write(`HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: ${text.length + 3}\r\n\r\n`)
+          socket.write(Buffer.concat([bom, text.subarray(0, split)]), () => {
+            setTimeout(() => socket.end(text.subarray(split)), 30)
+          })
+        }
+        const pieces = yield* run(client, [slow], get)
+        assert.deepStrictEqual(yield* pieces.exit, Operation.running(name, { a: "é?" }))
+      }))
+  }
+)
 
 describe("errors of HTTP", () => {
   const status = { code: 5, message: "m", details: [] }

@@ -12,6 +12,7 @@ import {
   eventually,
   fetchClient,
   get,
+  leanClient,
   leavesNothing,
   name,
   over,
@@ -331,7 +332,7 @@ describe("time", () => {
     Effect.gen(function*() {
       const clock = yield* jumping
       const on = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, Clock.Clock, clock)
-      for (const client of [fetchClient, undiciClient]) {
+      for (const client of [fetchClient, undiciClient, leanClient]) {
         const good = yield* run(client, [running, unavailable, running, unavailable, running, done], on(wait))
         assert.deepStrictEqual([good.told, good.seen.length], ["Succeeded", 6])
         const call = Operations.wait(name, { pollInterval: "1 hour", timeout: "200 millis" })

@@ -3,6 +3,7 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
 import { Effect, Layer, Predicate, Schedule, Schema } from "effect"
 import { Endpoint, OperationsClient } from "effect-lro"
+import { LeanHttpClient } from "effect-lro/node"
 import { FetchHttpClient } from "effect/http"
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -98,7 +99,8 @@ export const until = <A>(ask: Effect.Effect<A>, holds: (a: A) => boolean): Effec
 export const httpClients = [
   ["fetch", FetchHttpClient.layer],
   ["undici", NodeHttpClient.layerUndici],
-  ["node:http", NodeHttpClient.layerNodeHttp]
+  ["node:http", NodeHttpClient.layerNodeHttp],
+  ["lean", LeanHttpClient.layer]
 ] as const
 
 export const clientOf = (

@@ -3,8 +3,18 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { Effect } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Endpoint, Operations, OperationsClient } from "../../../src/index.ts"
+import { LeanHttpClient } from "../../../src/node/index.ts"
+
+const clients = new Map([
+  ["fetch", FetchHttpClient.layer],
+  ["undici", NodeHttpClient.layerUndici],
+  ["lean", LeanHttpClient.layer]
+])
 
 const [, , url = "", client = ""] = process.argv
+
+const http = clients.get(client)
+if (http === undefined) throw new Error(`no client is called ${client}`)
 
 const program = Effect.gen(function*() {
   for (let i = 0; i < 20; i++) yield* Operations.get("operations/small")
@@ -24,6 +34,6 @@ const layer = OperationsClient.make(Endpoint.make({ baseUrl: `${url}/v1` }))
 await Effect.runPromise(
   program.pipe(
     Effect.provideServiceEffect(OperationsClient.OperationsClient, layer),
-    Effect.provide(client === "fetch" ? FetchHttpClient.layer : NodeHttpClient.layerUndici)
+    Effect.provide(http)
   )
 )

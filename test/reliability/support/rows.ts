@@ -3,6 +3,7 @@ import { NodeHttpClient } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Predicate, Redacted } from "effect"
 import { Endpoint, type Operation, Operations, OperationsClient, type OperationsError, PollSchedule } from "effect-lro"
+import { LeanHttpClient } from "effect-lro/node"
 import { FetchHttpClient, type HttpClient } from "effect/http"
 import { inspect } from "node:util"
 import { json, type Reply, type Script, type Seen, serve, type Server } from "./tcp.ts"
@@ -11,11 +12,13 @@ export type Client = Layer.Layer<HttpClient.HttpClient>
 
 export const fetchClient: Client = FetchHttpClient.layer
 export const undiciClient: Client = NodeHttpClient.layerUndici
+export const leanClient: Client = LeanHttpClient.layer
 
 /** The HTTP clients that a user on Node would pick. */
 export const clients: ReadonlyArray<readonly [name: string, client: Client]> = [
   ["fetch", fetchClient],
   ["undici", undiciClient],
+  ["lean", leanClient],
   ["node:http", NodeHttpClient.layerNodeHttp]
 ]
 

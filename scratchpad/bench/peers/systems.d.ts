@@ -1,0 +1,3 @@
+import type { Make } from "../systems.ts"
+
+export const peers: Readonly<Record<string, Make>>

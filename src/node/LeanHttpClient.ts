@@ -1,0 +1,396 @@
+/**
+ * An HTTP client that spends little on each request: undici's own dispatch, without the stream, the promises and the
+ * timers that its `request` and `fetch` make for each answer.
+ *
+ * @since 0.1.0
+ */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import type * as Undici from "@effect/platform-node/Undici"
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Cookies from "effect/http/Cookies"
+import * as Headers from "effect/http/Headers"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientError from "effect/http/HttpClientError"
+import type { HttpClientRequest } from "effect/http/HttpClientRequest"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as Inspectable from "effect/Inspectable"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import type * as Pull from "effect/Pull"
+import type * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { type Duplex, Readable } from "node:stream"
+import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
+
+/** More than this is not read ahead of who reads the answer. */
+const readAhead = 64 * 1024
+
+const transportError = (request: HttpClientRequest, cause: unknown) =>
+  new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
+
+type Resume = (response: Effect.Effect<LeanResponse, HttpClientError.HttpClientError>) => void
+
+interface Head {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | Array<string> | undefined>>
+}
+
+/**
+ * One request, and its answer as undici tells of it. It holds no response, so that one which nobody reads, and nobody
+ * holds, can end it.
+ */
+class Exchange implements Undici.Dispatcher.DispatchHandler {
+  readonly request: HttpClientRequest
+  readonly url: URL
+  private resume: Resume | undefined
+  private controller: Undici.Dispatcher.DispatchController | undefined
+  private isAborted = false
+  private chunks: Array<Uint8Array> = []
+  private bytes = 0
+  private end: { readonly cause: unknown } | "whole" | undefined
+  private wake: (() => void) | undefined
+
+  constructor(request: HttpClientRequest, url: URL, resume: Resume) {
+    this.request = request
+    this.url = url
+    this.resume = resume
+  }
+
+  onRequestStart(controller: Undici.Dispatcher.DispatchController) {
+    this.controller = controller
+    if (this.isAborted) this.abort()
+  }
+
+  onResponseStart(_: unknown, status: number, headers: Head["headers"]) {
+    if (status < 200) return
+    // What came in with the head is read first: then most answers are whole before anybody reads them.
+    queueMicrotask(() => this.tell(Effect.succeed(new LeanResponse(this, { status, headers }))))
+  }
+
+  onResponseData(controller: Undici.Dispatcher.DispatchController, chunk: Uint8Array) {
+    this.chunks.push(chunk)
+    this.bytes += chunk.byteLength
+    if (this.bytes > readAhead) controller.pause()
+    this.wake?.()
+  }
+
+  onResponseEnd() {
+    this.end = "whole"
+    this.wake?.()
+  }
+
+  onResponseError(_: unknown, cause: Error) {
+    this.end = { cause }
+    this.wake?.()
+    // Not before an answer that began in the same tick.
+    queueMicrotask(() => this.tell(Effect.fail(transportError(this.request, cause))))
+  }
+
+  private tell(outcome: Parameters<Resume>[0]) {
+    this.resume?.(outcome)
+    this.resume = undefined
+  }
+
+  /** Whether no more is to come. */
+  get isOver(): boolean {
+    return this.end !== undefined
+  }
+
+  /** The bytes that have come in, or those that come next. */
+  read<E>(onError: (cause: unknown) => E): Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, E> {
+    const { chunks, end } = this
+    if (Arr.isArrayNonEmpty(chunks)) {
+      this.chunks = []
+      this.bytes = 0
+      if (this.controller?.paused === true) this.controller.resume()
+      return Effect.succeed(chunks)
+    }
+    if (end === "whole") return Cause.done()
+    if (end !== undefined) return Effect.fail(onError(end.cause))
+    return Effect.callback((resume) => {
+      this.wake = () => {
+        this.wake = undefined
+        resume(this.read(onError))
+      }
+    })
+  }
+
+  /** Closes the connection, unless all has come. */
+  readonly abort = () => {
+    this.isAborted = true
+    if (!this.isOver) this.controller?.abort(new Error("The request was interrupted"))
+  }
+}
+
+class LeanResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse, Pipeable {
+  readonly [HttpIncomingMessage.TypeId]: typeof HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
+  readonly [HttpClientResponse.TypeId]: typeof HttpClientResponse.TypeId = HttpClientResponse.TypeId
+  private readonly exchange: Exchange
+  private readonly head: Head
+  private isRead = false
+  private whole: Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError> | undefined
+
+  constructor(exchange: Exchange, head: Head) {
+    super()
+    this.exchange = exchange
+    this.head = head
+  }
+
+  get request(): HttpClientRequest {
+    return this.exchange.request
+  }
+
+  get url(): string {
+    return this.exchange.url.href.replace(/#.*$/, "")
+  }
+
+  get status(): number {
+    return this.head.status
+  }
+
+  get headers(): Headers.Headers {
+    return Headers.fromInput(this.head.headers)
+  }
+
+  get cookies(): Cookies.Cookies {
+    return Cookies.fromSetCookie(this.head.headers["set-cookie"] ?? [])
+  }
+
+  get remoteAddress(): Option.Option<string> {
+    return Option.none()
+  }
+
+  get stream(): Stream.Stream<Uint8Array, HttpClientError.HttpClientError> {
+    return decoders(this.head.headers["content-encoding"]).reduce(
+      (encoded, evaluate) => NodeStream.pipeThroughDuplex(encoded, { evaluate, onError: this.unreadable }),
+      this.encoded
+    )
+  }
+
+  private get encoded(): Stream.Stream<Uint8Array, HttpClientError.HttpClientError> {
+    return Stream.fromPull(Effect.sync(() => {
+      if (this.isRead) return Effect.fail(this.unreadable(new Error("The body was read before")))
+      this.isRead = true
+      return Effect.suspend(() => this.exchange.read(this.unreadable))
+    }))
+  }
+
+  private readonly unreadable = (cause: unknown) =>
+    new HttpClientError.HttpClientError({
+      reason: new HttpClientError.DecodeError({ request: this.request, response: this, cause })
+    })
+
+  get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError> {
+    return this.whole ??= Stream.runCollect(this.stream).pipe(
+      Effect.map((chunks) => Uint8Array.from(Buffer.concat(chunks)).buffer),
+      Effect.cached,
+      Effect.runSync
+    )
+  }
+
+  /** Ends the exchange with the signal. An answer that came in one piece needs none. */
+  abortWith(signal: AbortSignal) {
+    if (this.exchange.isOver) return
+    if (signal.aborted) this.exchange.abort()
+    else signal.addEventListener("abort", this.exchange.abort, { once: true })
+  }
+
+  get text(): Effect.Effect<string, HttpClientError.HttpClientError> {
+    return Effect.map(this.arrayBuffer, (bytes) => new TextDecoder().decode(bytes))
+  }
+
+  get json(): Effect.Effect<Schema.Json, HttpClientError.HttpClientError> {
+    return Effect.flatMap(this.web, (web) => web.json)
+  }
+
+  get urlParamsBody() {
+    return Effect.flatMap(this.web, (web) => web.urlParamsBody)
+  }
+
+  get formData() {
+    return Effect.flatMap(this.web, (web) => web.formData)
+  }
+
+  /** The whole answer, for what the platform's own `Response` reads as well. */
+  private get web() {
+    return Effect.map(
+      this.arrayBuffer,
+      (bytes) => HttpClientResponse.fromWeb(this.request, new Response(bytes, { headers: this.headers }))
+    )
+  }
+
+  get upgrade(): Effect.Effect<never, HttpClientError.HttpClientError> {
+    return Effect.fail(
+      new HttpClientError.HttpClientError({
+        reason: new HttpClientError.StatusCodeError({
+          request: this.request,
+          response: this,
+          description: "expected 101 Switching Protocols"
+        })
+      })
+    )
+  }
+
+  toJSON(): unknown {
+    return HttpIncomingMessage.inspect(this, {
+      _id: "effect/http/HttpClientResponse",
+      request: this.request.toJSON(),
+      status: this.status
+    })
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+const decoderOf: Readonly<Record<string, (() => Duplex) | undefined>> = {
+  gzip: () => createGunzip(),
+  "x-gzip": () => createGunzip(),
+  br: () => createBrotliDecompress(),
+  deflate: () => createInflate()
+}
+
+/** What undoes the encodings of a body, the last of them first. A body with an encoding that is not known stays as it is. */
+const decoders = (encodings: string | ReadonlyArray<string> = []): ReadonlyArray<() => Duplex> => {
+  const names = [encodings].flat().flatMap((line) => line.toLowerCase().split(","))
+  const all = names.map((name) => decoderOf[name.trim()])
+  return all.every(Predicate.isNotUndefined) ? all.toReversed() : []
+}
+
+type Body = Exclude<Undici.Dispatcher.DispatchOptions["body"], undefined>
+
+const bodyOf = (request: HttpClientRequest): Effect.Effect<Body, HttpClientError.HttpClientError> => {
+  const { body } = request
+  switch (body._tag) {
+    case "Empty":
+      return Effect.succeed(null)
+    case "Uint8Array":
+      return Effect.succeed(body.body)
+    case "Raw":
+      return typeof body.body === "string" || body.body instanceof Uint8Array || body.body instanceof Readable
+        ? Effect.succeed(body.body)
+        : Effect.fail(
+          new HttpClientError.HttpClientError({
+            reason: new HttpClientError.EncodeError({ request, description: "not a body that undici can send" })
+          })
+        )
+    case "FormData":
+      // undici takes no FormData but its own.
+      return Effect.map(Effect.promise(() => import("@effect/platform-node/Undici")), ({ FormData }) => {
+        const form = new FormData()
+        for (const [key, value] of body.formData) form.append(key, value)
+        return form
+      })
+    case "Stream":
+      return NodeStream.toReadable(body.stream)
+  }
+}
+
+/** undici writes the type of a form itself, with the boundary that it picks. */
+const headersOf = ({ body, headers }: HttpClientRequest): Headers.Headers =>
+  body._tag === "FormData" ? Headers.remove(headers, "content-type") : headers
+
+/**
+ * Makes the client over a dispatcher of undici.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Dispatcher> = Effect.map(
+  NodeHttpClient.Dispatcher,
+  (dispatcher) =>
+    HttpClient.make((request, url, signal) => {
+      if (request.headers["upgrade"] !== undefined) {
+        return Effect.fail(transportError(request, new Error("This client cannot upgrade a connection")))
+      }
+      return bodyOf(request).pipe(
+        Effect.flatMap((body) =>
+          Effect.callback<LeanResponse, HttpClientError.HttpClientError>((resume) => {
+            const exchange = new Exchange(request, url, resume)
+            try {
+              dispatcher.dispatch({
+                origin: url.origin,
+                path: url.pathname + url.search,
+                method: request.method,
+                headers: headersOf(request),
+                body
+              }, exchange)
+            } catch (cause) {
+              resume(Effect.fail(transportError(request, cause)))
+            }
+            return Effect.sync(exchange.abort)
+          })
+        ),
+        Effect.tap((response) => Effect.sync(() => response.abortWith(signal)))
+      )
+    })
+)
+
+/**
+ * The client over the dispatcher that is at hand, such as one that goes through a proxy, or undici's global one
+ * (`NodeHttpClient.dispatcherLayerGlobal`).
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerNoDispatcher: Layer.Layer<HttpClient.HttpClient, never, NodeHttpClient.Dispatcher> = Layer.effect(
+  HttpClient.HttpClient,
+  make
+)
+
+/**
+ * The client with an undici `Agent` of its own, which is destroyed with the layer.
+ *
+ * **Details**
+ *
+ * The options are those of undici's `Agent`, over these defaults:
+ *
+ * - `keepAliveTimeout`: 40 seconds, where undici has 4. A connection then outlives the delay between two looks (30 seconds at
+ *   most with backoff), and is closed before the load balancers in use give it up (60 seconds and more). A server that
+ *   says how long it keeps connections is believed.
+ * - `headersTimeout`, `bodyTimeout`: none, since a call has a time of its own (`requestTimeout`).
+ * - `connections`: no bound, since the calls are bounded (`maxInFlight`).
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerOptions = (options?: Undici.Agent.Options): Layer.Layer<HttpClient.HttpClient> =>
+  Layer.provide(
+    layerNoDispatcher,
+    NodeHttpClient.layerDispatcherOptions({ keepAliveTimeout: 40_000, headersTimeout: 0, bodyTimeout: 0, ...options })
+  )
+
+/**
+ * The client with its defaults; see {@link layerOptions}.
+ *
+ * **When to use**
+ *
+ * Where one process waits for very many operations. One look then costs about as much as a bare request of undici does.
+ *
+ * **Details**
+ *
+ * It does what the library asks of an HTTP client, and what any other asks of one: bodies of every kind, streams,
+ * interruption. It asks for no compression, which is of no use to answers as small as these, and unfolds what comes
+ * compressed all the same (gzip, brotli, deflate). Redirects are never followed. It cannot upgrade a connection.
+ *
+ * **Example** (Gemini)
+ *
+ * ```ts
+ * import { Gemini } from "effect-lro/gemini"
+ * import { LeanHttpClient } from "effect-lro/node"
+ * import { Layer } from "effect"
+ *
+ * const GeminiLive = Gemini.layerConfig().pipe(Layer.provide(LeanHttpClient.layer))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<HttpClient.HttpClient> = layerOptions()
