@@ -212,7 +212,7 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
         (since) => stored.set(operationKey(own), { version: 1, name, kind: entry.kind, since })
       )
       return inTurn.withPermit(Effect.suspend(() =>
-        ids.has(own) || inFlight.get(name) !== entry
+        ids.has(own)
           ? Effect.void
           : Effect.map(attempt(`${name} is not in the operation store`, write), (written) => {
             if (written) ids.add(own)

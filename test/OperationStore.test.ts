@@ -565,9 +565,61 @@ describe("crashes", () => {
     60_000
   )
 
-  const { options, titled } = property({ seed: "store", quick: 60, deep: 3_000 })
+  it.effect("who bids too late withdraws, whatever its name", () =>
+    Effect.gen(function*() {
+      // Which of two names is smaller is left to chance.
+      for (let round = 0; round < 10; round++) {
+        const backing = yield* makeBacking
+        const server = makeServer(["1 minute"])
+        yield* crash(backing, server, 1)
+        const late: KeyValueStore.KeyValueStore = {
+          ...backing,
+          set: (key, value) => Effect.delay(backing.set(key, value), key.includes(".claim.") ? "10 seconds" : 0)
+        }
+        const ended: Array<string> = []
+        for (const store of [backing, late]) {
+          const { run } = yield* boot(store, server.layer)
+          yield* Effect.forkChild(run(resuming((_, name) => Effect.sync(() => ended.push(name)))))
+        }
+        yield* TestClock.adjust("3 minutes")
+        assert.deepStrictEqual(ended, ["batches/0"])
+      }
+    }))
+
+  it.effect("who was late leaves nothing behind, and takes over when the other one ends", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const server = makeServer(["1 hour"])
+      yield* crash(backing, server, 2)
+      const timedOut = Operations.resumeAll([Video], { timeout: 0 }).pipe(Stream.map(([{ name }]) => name))
+      const processes = yield* Effect.replicateEffect(
+        Effect.gen(function*() {
+          const scope = Scope.makeUnsafe()
+          const { run } = yield* Effect.provideService(boot(backing, server.layer), Scope.Scope, scope)
+          return { scope, taken: run(Stream.runCollect(timedOut)) }
+        }),
+        3
+      )
+      const all = yield* Effect.forkChild(
+        Effect.forEach(processes, ({ taken }) => taken, { concurrency: "unbounded" })
+      )
+      yield* TestClock.adjust("1 minute")
+      const names = yield* Fiber.join(all)
+      assert.deepStrictEqual(names.flat().sort(), ["batches/0", "batches/1"])
+      const winner = names.findIndex((names) => names.length > 0)
+      const others = processes.filter((_, i) => i !== winner)
+      yield* Scope.close(processes[winner]?.scope ?? assert.fail(), Exit.void)
+      const later = yield* Effect.forkChild(others[0]?.taken ?? assert.fail())
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual((yield* Fiber.join(later)).sort(), ["batches/0", "batches/1"])
+      yield* Effect.forEach(others, ({ scope }) => Scope.close(scope, Exit.void))
+      assert.deepStrictEqual((yield* backing.keys).filter((key) => !/\.(operation|seen)\./.test(key)), [])
+    }))
+
+  const { options, titled } = property({ seed: "store", quick: 100, deep: 5_000 })
   const Race = Arbitrary.all({
-    boots: Arbitrary.array(Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 40_000 }))), {
+    within: Arbitrary.schema(Schema.Literals([200, 3_000, 40_000])),
+    boots: Arbitrary.array(Arbitrary.schema(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))), {
       minLength: 2,
       maxLength: 4
     }),
@@ -583,17 +635,17 @@ describe("crashes", () => {
       "several processes over a store that is slow take what a dead one left once, and where it is not too slow they take it"
     ),
     { race: Race },
-    ({ race: { boots, latencies, slow } }) =>
+    ({ race: { boots, latencies, slow, within } }) =>
       Effect.gen(function*() {
         const backing = yield* makeBacking
-        const server = makeServer(["5 seconds"])
+        const server = makeServer(["5 seconds", "90 seconds"])
         yield* crash(backing, server, 2)
         yield* crash(backing, server, 3)
         let next = 0
         const latency = () => (latencies[next++ % latencies.length] ?? 0) / (slow ? 1 : 10)
         const ended: Array<string> = []
-        for (const after of boots) {
-          yield* Effect.sleep(after).pipe(
+        for (const part of boots) {
+          yield* Effect.sleep(part * within).pipe(
             Effect.andThen(boot(linkTo(backing, { latency }).link, server.layer)),
             Effect.flatMap(({ run }) => run(resuming((_, name) => Effect.sync(() => ended.push(name))))),
             Effect.provideService(Scope.Scope, Scope.makeUnsafe()),
