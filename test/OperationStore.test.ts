@@ -577,11 +577,37 @@ describe("crashes", () => {
           set: (key, value) => Effect.delay(backing.set(key, value), key.includes(".claim.") ? "10 seconds" : 0)
         }
         const ended: Array<string> = []
-        for (const store of [backing, late]) {
+        for (const store of [late, backing]) {
           const { run } = yield* boot(store, server.layer)
           yield* Effect.forkChild(run(resuming((_, name) => Effect.sync(() => ended.push(name)))))
+          yield* TestClock.adjust("1 second")
         }
         yield* TestClock.adjust("3 minutes")
+        assert.deepStrictEqual(ended, ["batches/0"])
+      }
+    }))
+
+  it.effect("who lives is seen to live, by a listing that takes its time", () =>
+    Effect.gen(function*() {
+      for (let round = 0; round < 10; round++) {
+        const backing = yield* makeBacking
+        const server = makeServer(["2 minutes"])
+        yield* crash(backing, server, 1)
+        const ended: Array<string> = []
+        const resumes = resuming((_, name) => Effect.sync(() => ended.push(name)))
+        const heir = yield* boot(backing, server.layer)
+        yield* Effect.forkChild(heir.run(resumes))
+        // Its second listing is read in halves, half a second before and after a beat of the heir.
+        const part = (last: number) =>
+          Effect.map(backing.keys, (keys) => keys.filter((key) => (key.charCodeAt(key.length - 1) & 1) === last))
+        const slow: KeyValueStore.KeyValueStore = {
+          ...backing,
+          keys: Effect.map(Effect.all([part(0), Effect.delay(part(1), "1 second")]), (keys) => keys.flat())
+        }
+        yield* TestClock.adjust("23500 millis")
+        const { run } = yield* boot(slow, server.layer)
+        yield* Effect.forkChild(run(resumes))
+        yield* TestClock.adjust("5 minutes")
         assert.deepStrictEqual(ended, ["batches/0"])
       }
     }))
@@ -592,18 +618,23 @@ describe("crashes", () => {
       const server = makeServer(["1 hour"])
       yield* crash(backing, server, 2)
       const timedOut = Operations.resumeAll([Video], { timeout: 0 }).pipe(Stream.map(([{ name }]) => name))
+      let latency = 0
+      const { link } = linkTo(backing, { latency: () => latency })
       const processes = yield* Effect.replicateEffect(
         Effect.gen(function*() {
           const scope = Scope.makeUnsafe()
-          const { run } = yield* Effect.provideService(boot(backing, server.layer), Scope.Scope, scope)
+          const { run } = yield* Effect.provideService(boot(link, server.layer), Scope.Scope, scope)
           return { scope, taken: run(Stream.runCollect(timedOut)) }
         }),
         3
       )
+      // All list before one of them has bid.
+      latency = 100
       const all = yield* Effect.forkChild(
         Effect.forEach(processes, ({ taken }) => taken, { concurrency: "unbounded" })
       )
       yield* TestClock.adjust("1 minute")
+      latency = 0
       const names = yield* Fiber.join(all)
       assert.deepStrictEqual(names.flat().sort(), ["batches/0", "batches/1"])
       const winner = names.findIndex((names) => names.length > 0)
