@@ -149,8 +149,8 @@ export const clearAfter = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effe
  */
 export interface Options {
   /**
-   * How long an owner may give no sign of life before it is taken for dead. It gives one every third of this. The same for
-   * all that share a store. Default: 15 seconds.
+   * How long an owner may give no sign of life before it is taken for dead. It gives one every third of this. The store
+   * must give its keys and take a write in a fifth of it. The same for all that share a store. Default: 15 seconds.
    */
   readonly lease?: Duration.Input | undefined
 }
@@ -226,7 +226,8 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
       if (entry === undefined) return Effect.void
       inFlight.delete(name)
       const clear = Effect.forEach(
-        entry.ids,
+        // A write of its own that failed may have left something.
+        new Set(entry.own === undefined ? entry.ids : [entry.own, ...entry.ids]),
         (id) => Effect.andThen(store.remove(seenKey(id)), store.remove(operationKey(id))),
         { discard: true }
       )
@@ -311,6 +312,11 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
     takeOver: Effect.gen(function*() {
       const held = yield* owner.takeOver
       const taken = new Map<string, Stored>()
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          for (const name of taken.keys()) resuming.delete(name)
+        })
+      )
       for (const id of yield* ids) {
         if (!held.has(ownerOf(id))) continue
         const record = yield* read(id)
@@ -322,16 +328,11 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
         const { kind, name } = record.success
         const entry = inFlight.get(name) ?? add(name, kind, undefined)
         entry.ids.add(id)
-        if (resuming.has(name)) continue
         const before = taken.get(name)
+        if (before === undefined && resuming.has(name)) continue
         if (before === undefined || before.kind === OperationType.untyped.kind) taken.set(name, record.success)
+        resuming.add(name)
       }
-      for (const name of taken.keys()) resuming.add(name)
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          for (const name of taken.keys()) resuming.delete(name)
-        })
-      )
       return [...taken.values()]
     }),
     forget: (name) => forget(nameOf(name) ?? name)

@@ -222,6 +222,23 @@ describe("a store that fails", () => {
       assert.strictEqual((yield* recordsIn(backing)).length, 1)
     }))
 
+  it.effect("what a write that failed left behind is cleared with the operation", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const full: KeyValueStore.KeyValueStore = {
+        ...backing,
+        set: (key, value) =>
+          key.includes(".operation.")
+            ? Effect.andThen(backing.set(key, value.slice(0, 9)), Effect.fail(failing("set")))
+            : backing.set(key, value)
+      }
+      const { run } = yield* boot(full, makeServer(["0 seconds"]).layer)
+      const operation = yield* run(start)
+      assert.strictEqual((yield* recordsIn(backing)).length, 1)
+      yield* run(Operations.wait(operation))
+      assert.deepStrictEqual(yield* recordsIn(backing), [])
+    }))
+
   it.effect("a store that hangs keeps a start, an interruption and a wait no longer than 5 seconds", () =>
     Effect.gen(function*() {
       const { link, state } = breakable(yield* makeBacking, Effect.never)
@@ -318,7 +335,10 @@ describe("resumeAll", () => {
       const backing = yield* makeBacking
       const server = makeServer(["0 seconds", "1 hour"])
       yield* crash(backing, server, 2)
-      const { run } = yield* boot(backing, server.layer)
+      let latency = 0
+      const { run } = yield* boot(linkTo(backing, { latency: () => latency }).link, server.layer)
+      yield* Effect.addFinalizer(() => Effect.sync(() => latency = 0))
+      latency = 10
       const within = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         Effect.gen(function*() {
           const fiber = yield* Effect.forkChild(effect)
@@ -585,6 +605,29 @@ describe("crashes", () => {
         yield* TestClock.adjust("3 minutes")
         assert.deepStrictEqual(ended, ["batches/0"])
       }
+    }))
+
+  it.effect("who bids too late tries again, five times, and says so", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const server = makeServer(["0 seconds"])
+      yield* crash(backing, server, 1)
+      let late = 10
+      const slow: KeyValueStore.KeyValueStore = {
+        ...backing,
+        set: (key, value) =>
+          Effect.delay(backing.set(key, value), key.includes(".claim.") && late-- > 0 ? "4 seconds" : 0)
+      }
+      const { layer, said } = warnings()
+      const { run } = yield* boot(slow, server.layer)
+      const attempts: Array<ReadonlyArray<string>> = []
+      for (let i = 0; i < 3; i++) {
+        const fiber = yield* Effect.forkChild(Effect.provide(run(Stream.runCollect(resume())), layer))
+        yield* TestClock.adjust("5 minutes")
+        attempts.push(yield* Fiber.join(fiber))
+      }
+      assert.deepStrictEqual(attempts, [[], [], ["batches/0 Succeeded"]])
+      assert.strictEqual(said.length, 2)
     }))
 
   it.effect("who lives is seen to live, by a listing that takes its time", () =>

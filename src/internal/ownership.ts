@@ -86,12 +86,13 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
 
   /**
    * Takes over what the dead left, unless a living owner has it or gets it. Two who bid for the same see each other: each
-   * lists, then bids within the settle time, then waits that long and lists again; the smallest name has it.
+   * lists, then bids within the settle time, then waits that long and lists again; the smallest name has it. Whether it
+   * bid in time: who did not has withdrawn.
    */
   const takeOver = Effect.gen(function*() {
     const first = yield* list(store)
     const known = [...first.owners, ...first.claims.map(({ heir }) => heir), ...Array.from(first.beats, ownerOf)]
-    if (known.every((owner) => owner === me)) return
+    if (known.every((owner) => owner === me)) return true
     yield* Effect.sleep(lease)
 
     const second = yield* list(store)
@@ -101,12 +102,10 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
       !second.claims.some((claim) => claim.owner === owner && lives(claim.heir, second))
     )
     const bids = free.map((owner) => `${claimsOf(me)}${owner}`)
-    yield* Effect.gen(function*() {
+    return yield* Effect.gen(function*() {
       yield* Effect.forEach(bids, (bid) => store.set(bid, "1"), { discard: true })
       const bidding = Duration.nanos((yield* Clock.monotonicTimeNanos) - second.at)
-      if (Duration.isGreaterThan(bidding, settleTime)) {
-        return yield* Effect.logWarning(`the operation store is too slow to take over from ${free.length} owners`)
-      }
+      if (free.length > 0 && Duration.isGreaterThan(bidding, settleTime)) return false
       if (free.length > 0) yield* Effect.sleep(settleTime)
 
       const third = yield* list(store)
@@ -116,6 +115,7 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
         if (isMine) held.add(owner)
       }
       yield* sweep(first, third, lives)
+      return true
     }).pipe(
       Effect.ensuring(Effect.suspend(() =>
         Effect.ignore(
@@ -145,7 +145,18 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
   return {
     me,
     /** Takes over from the dead, and gives all from whom this owner has taken over so far. */
-    takeOver: inTurn.withPermit(Effect.as(takeOver, held))
+    takeOver: takeOver.pipe(
+      Effect.repeat({ while: (inTime) => !inTime, times: 4 }),
+      Effect.tap((inTime) =>
+        inTime ? Effect.void : Effect.logWarning(
+          `the operation store is too slow to take over in ${
+            Duration.format(settleTime)
+          }: a longer lease gives it more time`
+        )
+      ),
+      Effect.as(held),
+      inTurn.withPermit
+    )
   }
 })
 

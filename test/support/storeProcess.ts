@@ -38,7 +38,7 @@ const resume = Operations.resumeAll([Veo.Video], { schedule }).pipe(
   )
 )
 
-const StoreLive = OperationStore.layer({ lease: "300 millis" }).pipe(
+const StoreLive = OperationStore.layer({ lease: "1 second" }).pipe(
   Layer.provide([
     Gemini.layer({ apiKey: Redacted.make("any-key"), baseUrl }),
     KeyValueStore.layerFileSystem(directory)
