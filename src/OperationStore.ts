@@ -378,8 +378,8 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
  *
  * **Gotchas**
  *
- * - Between the answer to a start and the end of the write, the operation is known to nobody else. A crash just then loses
- *   its name, and leaves a torn record at the most, which is reported.
+ * - Between the sending of a start and the end of the write of its name, a crash loses the operation. It leaves a torn record
+ *   at the most, which is reported. `Operations.listAll` finds it, where the API has lists.
  * - A program that ends after a look has seen the end, and before it has used it, has nothing on record, unless it
  *   uses {@link clearAfter}. With it, or where it ends before the record is cleared, the end is given again.
  * - A process that stands still for longer than two thirds of a lease may be taken for dead, and its operations waited for
