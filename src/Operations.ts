@@ -15,10 +15,11 @@ import { pages } from "./internal/pages.ts"
 import * as Telemetry from "./internal/telemetry.ts"
 import type { Operation } from "./Operation.ts"
 import { hasMorePages, type OperationPage } from "./OperationPage.ts"
-import { type ListOptions, OperationsClient } from "./OperationsClient.ts"
+import { CurrentStart, type ListOptions, OperationsClient } from "./OperationsClient.ts"
 import type { CallError, SendError } from "./OperationsError.ts"
 import * as OperationType from "./OperationType.ts"
 
+export { isOutcomeOf, type Outcome, resumeAll } from "./Resuming.ts"
 export { cancelAndSettle, settle, settleAll, wait, waitAll, waitWithBackoff, watch } from "./Waiting.ts"
 export { hasMorePages }
 
@@ -60,7 +61,7 @@ export const start = Effect.fn("Operations.start")(
     type: OperationType.OperationType<A, M>,
     request: HttpClientRequest.HttpClientRequest
   ): Effect.fn.Return<OperationType.TypedOperation<A, M>, SendError, OperationsClient> {
-    const operation = yield* (yield* OperationsClient).send(request)
+    const operation = yield* Effect.provideService((yield* OperationsClient).send(request), CurrentStart, type)
     const { value: started } = yield* decode(type, { verb: "start", operationName: operation.name }, operation)
     return yield* Telemetry.started(started)
   }

@@ -32,7 +32,7 @@ import * as Operation from "./Operation.ts"
 import * as OperationName from "./OperationName.ts"
 import * as OperationPage from "./OperationPage.ts"
 import { AuthError, type CallError, InvalidResponse, type SendError, TransportError } from "./OperationsError.ts"
-import type { OperationType } from "./OperationType.ts"
+import { type OperationType, untyped } from "./OperationType.ts"
 
 /**
  * Which page of which collection.
@@ -106,6 +106,17 @@ export interface Poll {
  */
 export const CurrentPoll = Context.Reference<Poll | undefined>("effect-lro/CurrentPoll", {
   defaultValue: () => undefined
+})
+
+/**
+ * The type of the operation that a `send` starts, so that layers between the caller and the wire know it: `Operations.start`
+ * provides it.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const CurrentStart = Context.Reference<OperationType>("effect-lro/CurrentStart", {
+  defaultValue: () => untyped
 })
 
 /**
