@@ -74,6 +74,22 @@ const resetConnection = Effect.flatMap(HttpServerRequest.HttpServerRequest, (req
 /**
  * Where the emulator listens, such as `http://127.0.0.1:40123`.
  *
+ * **Example** (On the loopback)
+ *
+ * ```ts
+ * import { EmulatorServer } from "effect-lro/node"
+ * import { Emulator } from "effect-lro/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const ServerLive = EmulatorServer.layer().pipe(Layer.provide(Emulator.layer()))
+ *
+ * const program = EmulatorServer.baseUrl.pipe(
+ *   Effect.map((url) => new URL(url).hostname),
+ *   Effect.provide(ServerLive)
+ * )
+ * await Effect.runPromise(program) // => "127.0.0.1"
+ * ```
+ *
  * @category accessors
  * @since 0.1.0
  */
