@@ -70,7 +70,7 @@ describe("reference", () => {
     assert.isAbove(links.length, 50)
     for (const { id, path, to } of links) {
       assert.isDefined(anchorsOf.get(to), `${path} links to ${to}`)
-      if (id !== undefined) assert.include(anchorsOf.get(to), id, `${path} links to ${to}#${id}`)
+      if (id !== undefined) assert.isTrue(anchorsOf.get(to)?.includes(id), `${path} links to ${to}#${id}`)
     }
   })
 })
