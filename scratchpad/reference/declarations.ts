@@ -71,6 +71,9 @@ const isUsed = (code: string, type: Type | undefined): boolean => {
   }
 }
 
+const nameOf = (node: { readonly type: string }) =>
+  "name" in node ? String(node.name) : "value" in node ? String(node.value) : ""
+
 const declared = (code: string, declaration: Declaration): ReadonlyArray<Omit<PublicSymbol, "doc">> => {
   const signature = code.slice(declaration.start, declaration.end).replace(/^(export )?declare /, "")
   switch (declaration.type) {
@@ -85,14 +88,12 @@ const declared = (code: string, declaration: Declaration): ReadonlyArray<Omit<Pu
     case "ClassDeclaration":
     case "TSInterfaceDeclaration":
     case "TSTypeAliasDeclaration":
-      return declaration.id ? [{ name: declaration.id.name, signature, isUsed: false }] : []
+    case "TSModuleDeclaration":
+      return declaration.id ? [{ name: nameOf(declaration.id), signature, isUsed: false }] : []
     default:
       throw new Error(`a declaration of an unknown sort: ${signature}`)
   }
 }
-
-const nameOf = (node: { readonly type: string }) =>
-  "name" in node ? String(node.name) : "value" in node ? String(node.value) : ""
 
 const readModule = (path: string, code: string): PublicModule => {
   const { body } = parseAst(code, { lang: "dts" }, `${path}.d.ts`)

@@ -80,12 +80,11 @@ const openPage = (command: string, url: string) =>
     }),
     ({ browser, profile }) =>
       Effect.callback<void>((resume) => {
-        browser.once("exit", () => {
-          rmSync(profile, { recursive: true, force: true, maxRetries: 10 })
-          resume(Effect.void)
-        })
-        browser.kill()
-      })
+        if (browser.exitCode !== null || browser.signalCode !== null) return resume(Effect.void)
+        browser.once("exit", () => resume(Effect.void)).kill()
+      }).pipe(
+        Effect.ensuring(Effect.sync(() => rmSync(profile, { recursive: true, force: true, maxRetries: 10 })))
+      )
   )
 
 const Server = EmulatorServer.layer().pipe(
