@@ -13,7 +13,7 @@ const report = (name: string) =>
           case "OperationFailed":
             return Console.log(name, "failed", error.code, RpcStatus.details(error.rpc, "ErrorInfo").length, "detail")
           case "Timeout":
-            return Console.log(name, "still runs, after", error.polls > 1 ? "several looks" : "one look")
+            return Console.log(name, "still runs, and may be waited for again")
           case "HttpError":
             return Console.log(name, "answered", error.status)
           default:
@@ -39,7 +39,7 @@ Effect.forEach(["batches/fine", "batches/failed", "batches/slow", "batches/none"
 /* Prints
 batches/fine succeeded well
 batches/failed failed RESOURCE_EXHAUSTED 1 detail
-batches/slow still runs, after several looks
+batches/slow still runs, and may be waited for again
 batches/none answered 404
 batches/../a InvalidName
 */

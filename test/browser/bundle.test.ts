@@ -21,7 +21,7 @@ describe("sizes", () => {
       assert.strictEqual(told[i]?.sizes.length, sizes.length, title)
       for (const [j, size] of sizes.entries()) assert.closeTo(told[i]?.sizes[j] ?? 0, size, size * 0.03, title)
     }
-  })
+  }, 60_000)
 })
 
 describe("a bundle", () => {

@@ -18,7 +18,7 @@ import { afterAll } from "vitest"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const work = mkdtempSync(join(tmpdir(), "effect-lro-package-"))
-afterAll(() => rmSync(work, { recursive: true, force: true }))
+afterAll(() => rmSync(work, { recursive: true, force: true }), 120_000)
 
 const { devDependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8"))
 
@@ -72,8 +72,12 @@ describe("the tarball", () => {
 
 const project = hasRegistry ? await install("project", tarball, `effect@${devDependencies.effect}`) : work
 
-/** On another platform than the usual ones, the package of its Node may be missing. */
-const nodePackage = `node-${process.platform}-${process.arch}`
+/** The tests' own Node, or one from the registry. */
+const nodeOf = async (version: string): Promise<string> => {
+  if (version === process.versions.node) return process.execPath
+  const name = `node-${process.platform}-${process.arch}`
+  return join(await install(`node-${version}`, `${name}@${version}`), "node_modules", name, "bin/node")
+}
 
 describe("in an empty project", () => {
   it.skipIf(!hasRegistry)(`nothing else is installed${unless}`, async () => {
@@ -94,7 +98,7 @@ describe("in an empty project", () => {
       ).catch((error) => error)
       assert.strictEqual(stdout, "")
       assert.isTrue(existsSync(join(folder, "out/program.js")))
-    }, 180_000)
+    }, 300_000)
   })
 })
 
@@ -109,13 +113,11 @@ layer(Server, { excludeTestServices: true })("in an empty project", (it) => {
   for (const version of ["22.19.0", devDependencies.node, "26.10.0"]) {
     it.effect.skipIf(!hasRegistry)(`Node ${version} runs the program${unless}`, () =>
       Effect.gen(function*() {
-        const node = yield* Effect.promise(() => install(`node-${version}`, `${nodePackage}@${version}`))
+        const node = yield* Effect.promise(() => nodeOf(version))
         const source = readFileSync(new URL("user/program.ts", import.meta.url), "utf8")
         const program = join(project, `program-${version}.ts`)
         writeFileSync(program, source.replace("http://127.0.0.1:8099", yield* EmulatorServer.baseUrl))
-        const { stderr, stdout } = yield* Effect.promise(() =>
-          run(join(node, "node_modules", nodePackage, "bin/node"), [program], project)
-        )
+        const { stderr, stdout } = yield* Effect.promise(() => run(node, [program], project))
         assert.deepStrictEqual(JSON.parse(stdout), {
           ok: true,
           videos: 1,
@@ -123,6 +125,6 @@ layer(Server, { excludeTestServices: true })("in an empty project", (it) => {
           states: ["Succeeded"]
         })
         assert.notMatch(stderr, /deprecat/i)
-      }), 120_000)
+      }), 300_000)
   }
 })
