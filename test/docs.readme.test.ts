@@ -1,9 +1,10 @@
-/** The README's tables for those who come from elsewhere, and its picture: our side of each is held against the sources. */
+/** The README's tables for those who come from elsewhere, its picture and its contents, held against what is there. */
 import { assert, describe, it } from "@effect/vitest"
 import { Operations } from "effect-lro"
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import { anchors, headingsOf } from "../scratchpad/reference/pages.ts"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const out = fileURLToPath(new URL(".examples-of-tables/", import.meta.url))
@@ -97,6 +98,28 @@ describe("the picture", () => {
     for (const verb of ["start", "get", "list", "cancel", "delete", "wait", "settle", "watch", "waitAll"]) {
       assert.match(picture, new RegExp(`\\b${verb}\\b`))
       assert.property(Operations, verb)
+    }
+  })
+})
+
+describe("the contents", () => {
+  const links = (text: string) => [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, id = ""]) => id)
+
+  it("and all other links within the README lead to a heading", () => {
+    assert.isAbove(links(readme).length, 20)
+    assert.includeMembers([...anchors(headingsOf(readme))], links(readme))
+  })
+
+  it("have every chapter that comes after them", () => {
+    const after = readme.slice(readme.indexOf("\n## Contents\n") + 1).replace(/^```[^]*?^```$/gm, "")
+    const chapters = [...after.matchAll(/^## (.+)$/gm)].map(([, heading = ""]) => heading)
+      .filter((heading) => !["Contents", "License"].includes(heading))
+    assert.includeMembers(links(chapter("## Contents")), [...anchors(chapters)])
+  })
+
+  it("and the files that are linked to are there", () => {
+    for (const [, path = ""] of readme.matchAll(/\]\((?!#|https?:)([^)#]+)/g)) {
+      assert.isTrue(existsSync(root + path), path)
     }
   })
 })
