@@ -10,5 +10,11 @@ export default defineConfig({
       { find: /^effect-lro\/(gemini|testing|node)$/, replacement: src("$1/index.ts") }
     ]
   },
-  test: { include: ["test/**/*.test.ts"], testTimeout: 20_000, silent: "passed-only" }
+  test: {
+    include: ["test/**/*.test.ts"],
+    // The package is built, and installed from the registry: `npm run test:package`.
+    exclude: process.env["LRO_PACKAGE"] === "1" ? [] : ["test/package/**"],
+    testTimeout: 20_000,
+    silent: "passed-only"
+  }
 })

@@ -25,3 +25,11 @@ const program = Effect.gen(function*() {
 })
 
 program.pipe(Effect.provide(GeminiEmulated), NodeRuntime.runMain)
+
+/* Prints
+…
+started tunedModels/…/operations/…
+step … of 40
+…
+tunedModels/… is ACTIVE
+*/

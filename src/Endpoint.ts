@@ -111,6 +111,16 @@ export const make = (options: MakeOptions): Endpoint => {
 /**
  * The request that the default HTTP rules of `google/longrunning/operations.proto` give for a verb and a name.
  *
+ * **Example** (The request for a cancellation)
+ *
+ * ```ts
+ * import { Endpoint } from "effect-lro"
+ * import { Result } from "effect"
+ *
+ * const request = Endpoint.standardRequest("cancel", "operations/a")
+ * Result.map(request, ({ url }) => url) // => Result.succeed("/operations/a:cancel")
+ * ```
+ *
  * @category requests
  * @since 0.1.0
  */
@@ -148,6 +158,19 @@ const seconds = (duration: Duration.Duration): string => `${Duration.toSeconds(d
 /**
  * The refusal of a verb that an API has not got.
  *
+ * **Example** (An API that cannot delete)
+ *
+ * ```ts
+ * import { Endpoint } from "effect-lro"
+ *
+ * const read = Endpoint.make({ baseUrl: "https://api.example.com/v1" })
+ * const endpoint: Endpoint.Endpoint = {
+ *   ...read,
+ *   request: (verb, name, timeout) =>
+ *     verb === "delete" ? Endpoint.unsupported(verb, name) : read.request(verb, name, timeout)
+ * }
+ * ```
+ *
  * @category requests
  * @since 0.1.0
  */
@@ -157,6 +180,14 @@ export const unsupported = (verb: Verb, operationName: string): Result.Result<ne
 /**
  * A base URL without its last slash. What is no http or https URL, or holds a query, a fragment or credentials, is the
  * caller's bug and throws an `IllegalArgumentError`.
+ *
+ * **Example** (Without the last slash)
+ *
+ * ```ts
+ * import { Endpoint } from "effect-lro"
+ *
+ * Endpoint.checkBaseUrl("https://api.example.com/v1/") // => "https://api.example.com/v1"
+ * ```
  *
  * @category requests
  * @since 0.1.0

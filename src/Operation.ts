@@ -132,6 +132,15 @@ export const running = <M = never>(name: string, metadata?: M): Running<M> => ({
 /**
  * A succeeded operation, for mocks and tests.
  *
+ * **Example** (A mock of a video)
+ *
+ * ```ts
+ * import { Operation } from "effect-lro"
+ *
+ * const operation = Operation.succeeded("operations/a", { uri: "https://example.com/cat.mp4" })
+ * operation.response.uri // => "https://example.com/cat.mp4"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -145,6 +154,15 @@ export const succeeded = <A, M = never>(name: string, response: A, metadata?: M)
 
 /**
  * A failed operation, for mocks and tests.
+ *
+ * **Example** (One that ran out of its quota)
+ *
+ * ```ts
+ * import { Operation, RpcStatus } from "effect-lro"
+ *
+ * const operation = Operation.failed("operations/a", RpcStatus.make("RESOURCE_EXHAUSTED", "too many videos"))
+ * operation.error.message // => "too many videos"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -160,6 +178,14 @@ export const failed = <M = never>(name: string, error: RpcStatus.RpcStatus, meta
 /**
  * Whether the operation is done, however it ended.
  *
+ * **Example** (Done, in one way or the other)
+ *
+ * ```ts
+ * import { Operation } from "effect-lro"
+ *
+ * Operation.isComplete(Operation.succeeded("operations/a", "cat.mp4")) // => true
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -167,6 +193,15 @@ export const isComplete = <A, M>(operation: Operation<A, M>): operation is Succe
 
 /**
  * Whether the operation is not done.
+ *
+ * **Example** (Those that are under way)
+ *
+ * ```ts
+ * import { Operation } from "effect-lro"
+ *
+ * const operations = [Operation.running("operations/a"), Operation.succeeded("operations/b", "cat.mp4")]
+ * operations.filter(Operation.isRunning).length // => 1
+ * ```
  *
  * @category guards
  * @since 0.1.0
@@ -176,6 +211,16 @@ export const isRunning = <A, M>(operation: Operation<A, M>): operation is Runnin
 /**
  * Whether the operation is done without an error.
  *
+ * **Example** (Its response)
+ *
+ * ```ts
+ * import { Operation } from "effect-lro"
+ *
+ * const operation: Operation.Operation<string> = Operation.succeeded("operations/a", "cat.mp4")
+ * const file = Operation.isSucceeded(operation) ? operation.response : "none yet"
+ * file // => "cat.mp4"
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -184,6 +229,16 @@ export const isSucceeded = <A, M>(operation: Operation<A, M>): operation is Succ
 
 /**
  * Whether the operation is done with an error.
+ *
+ * **Example** (Its error)
+ *
+ * ```ts
+ * import { Operation, RpcStatus } from "effect-lro"
+ *
+ * const operation: Operation.Operation = Operation.failed("operations/a", RpcStatus.make("INTERNAL", "out of luck"))
+ * const why = Operation.isFailed(operation) ? operation.error.message : "nothing went wrong"
+ * why // => "out of luck"
+ * ```
  *
  * @category guards
  * @since 0.1.0

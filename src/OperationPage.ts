@@ -40,6 +40,16 @@ export const hasMorePages = (page: OperationPage): boolean => page.nextPageToken
  * Reads a page from the JSON that services send. A failure says what is wrong with it. An operation without a name,
  * which no `get` could answer, is taken as it is: one odd row does not lose the page.
  *
+ * **Example** (A page from a file)
+ *
+ * ```ts
+ * import { OperationPage } from "effect-lro"
+ * import { Result } from "effect"
+ *
+ * const page = OperationPage.fromJson({ operations: [{ name: "operations/a" }], nextPageToken: "t" })
+ * Result.map(page, ({ operations }) => operations.length) // => Result.succeed(1)
+ * ```
+ *
  * @category conversions
  * @since 0.1.0
  */

@@ -89,6 +89,24 @@ export const untyped: OperationType = make({ kind: "untyped", response: Schema.U
 /**
  * A reference to the operation of this name, say one that was kept in a database.
  *
+ * **Example** (A video that was started yesterday)
+ *
+ * ```ts
+ * import { Operation, Operations, OperationType } from "effect-lro"
+ * import { Veo } from "effect-lro/gemini"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect } from "effect"
+ *
+ * const name = "models/veo-3.0-generate-001/operations/a"
+ * const response = { generateVideoResponse: { generatedSamples: [{ video: { uri: "https://example.com/cat.mp4" } }] } }
+ *
+ * const program = Operations.wait(OperationType.ref(Veo.Video, name)).pipe(
+ *   Effect.map((done) => Veo.videos(done).map((video) => video.uri)),
+ *   Effect.provide(TestOperations.layer({ [name]: [Operation.succeeded(name, response)] }))
+ * )
+ * await Effect.runPromise(program) // => ["https://example.com/cat.mp4"]
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -139,6 +139,26 @@ export interface Options {
 /**
  * Makes the client of an endpoint.
  *
+ * **Example** (A client without a layer)
+ *
+ * ```ts
+ * import { Endpoint, OperationsClient } from "effect-lro"
+ * import { Effect } from "effect"
+ * import { HttpClient, HttpClientResponse } from "effect/http"
+ *
+ * // Stands for the server.
+ * const http = HttpClient.make((request) =>
+ *   Effect.succeed(HttpClientResponse.fromWeb(request, Response.json({ name: "operations/a", done: true, response: {} })))
+ * )
+ *
+ * const program = OperationsClient.make(Endpoint.make({ baseUrl: "https://api.example.com/v1" })).pipe(
+ *   Effect.flatMap((client) => client.get("operations/a")),
+ *   Effect.map((operation) => operation._tag),
+ *   Effect.provideService(HttpClient.HttpClient, http)
+ * )
+ * await Effect.runPromise(program) // => "Succeeded"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

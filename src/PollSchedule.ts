@@ -55,6 +55,18 @@ export interface BackoffOptions {
  * Delays that grow by a factor up to a ceiling: prompt for short operations, sparing for long ones. No jitter: add
  * `Schedule.jittered` where many waits start together, or spread their start.
  *
+ * **Example** (What it costs)
+ *
+ * ```ts
+ * import { PollSchedule } from "effect-lro"
+ * import { Effect } from "effect"
+ *
+ * const schedule = PollSchedule.backoff({ initialDelay: "1 second", maxDelay: "10 seconds" })
+ *
+ * const program = Effect.map(PollSchedule.explain(schedule, ["1 minute"]), ({ looks }) => looks.mean)
+ * await Effect.runPromise(program) // => 10
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -98,6 +110,17 @@ export interface RetryOptions {
  * **When to use**
  *
  * As the `retry` option of a wait that should be more, or less, patient with its server than others.
+ *
+ * **Example** (A server that is down for an hour)
+ *
+ * ```ts
+ * import { Operations, PollSchedule } from "effect-lro"
+ *
+ * const program = Operations.wait("operations/a", {
+ *   retry: PollSchedule.retryTransient({ maxFailures: 200 }),
+ *   timeout: "1 day"
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -145,6 +145,14 @@ const codeToHttp: Record<CanonicalCode, number> = {
 /**
  * The canonical code that an HTTP status stands for.
  *
+ * **Example** (A status of HTTP)
+ *
+ * ```ts
+ * import { RpcStatus } from "effect-lro"
+ *
+ * RpcStatus.fromHttp(429) // => "RESOURCE_EXHAUSTED"
+ * ```
+ *
  * @category conversions
  * @since 0.1.0
  */
@@ -159,6 +167,14 @@ export const fromHttp = (status: number): CanonicalCode => {
 /**
  * The HTTP status with which Google APIs send a canonical code (`google/rpc/code.proto`).
  *
+ * **Example** (A mock of a server)
+ *
+ * ```ts
+ * import { RpcStatus } from "effect-lro"
+ *
+ * RpcStatus.toHttp("NOT_FOUND") // => 404
+ * ```
+ *
  * @category conversions
  * @since 0.1.0
  */
@@ -167,6 +183,16 @@ export const toHttp = (code: CanonicalCode): number => codeToHttp[code]
 /**
  * Reads the `error` of an operation. Anything but an object is none; fields that are not what they should be are left
  * out, because a failure with an odd message is still a failure.
+ *
+ * **Example** (A code as a string)
+ *
+ * ```ts
+ * import { RpcStatus } from "effect-lro"
+ * import { Option } from "effect"
+ *
+ * RpcStatus.fromJson({ code: "5", message: "no such model" }) // => Option.some(RpcStatus.make("NOT_FOUND", "no such model"))
+ * RpcStatus.fromJson("no such model") // => Option.none()
+ * ```
  *
  * @category decoding
  * @since 0.1.0
@@ -275,6 +301,18 @@ export const retryDelay = (status: RpcStatus): Option.Option<Duration.Duration> 
 /**
  * Whether the quota that ran out is one for a whole day: waiting some seconds cannot help, whatever the service hints.
  * Gemini sends such answers with a hint of a few seconds.
+ *
+ * **Example** (Wait, or give up)
+ *
+ * ```ts
+ * import { RpcStatus } from "effect-lro"
+ *
+ * const status = RpcStatus.make("RESOURCE_EXHAUSTED", "quota exceeded", [{
+ *   "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+ *   violations: [{ quotaId: "GenerateRequestsPerDayPerProjectPerModel" }]
+ * }])
+ * RpcStatus.isDailyQuota(status) // => true
+ * ```
  *
  * @category predicates
  * @since 0.1.0

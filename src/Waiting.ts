@@ -235,6 +235,22 @@ export const watch: {
  * (`FAILED_PRECONDITION`) is no failure here. The cancellation is repeated after transient failures, as looks are, and is
  * part of the time of the wait: where it takes all of it, there is no look.
  *
+ * **Example** (Too late to stop it)
+ *
+ * ```ts
+ * import { Operation, Operations } from "effect-lro"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect } from "effect"
+ *
+ * const done = Operation.succeeded("batches/a", "done after all")
+ *
+ * const program = Operations.cancelAndSettle("batches/a").pipe(
+ *   Effect.map((operation) => operation._tag),
+ *   Effect.provide(TestOperations.layer({ "batches/a": [done] }))
+ * )
+ * await Effect.runPromise(program) // => "Succeeded"
+ * ```
+ *
  * @category waiting
  * @since 0.1.0
  */

@@ -318,6 +318,16 @@ export interface Item<out A> {
 /**
  * The output of a batch: that of its response, else that of its metadata, where either is there.
  *
+ * **Example** (The file with the results)
+ *
+ * ```ts
+ * import { Operation } from "effect-lro"
+ * import { Batches } from "effect-lro/gemini"
+ *
+ * const batch = Operation.succeeded("batches/a", { responsesFile: "files/results" })
+ * Batches.output(batch)?.responsesFile // => "files/results"
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */
@@ -327,6 +337,24 @@ export const output = <A>(batch: Batch<A>): Output<A> | undefined =>
 /**
  * The results of a batch's inline requests, in the order of these; none where it has no output, or has it in a file
  * ({@link output} names that). An item that has neither a response nor an error is a failure of code `UNKNOWN`.
+ *
+ * **Example** (One that was answered, one that was not)
+ *
+ * ```ts
+ * import { Operation, RpcStatus } from "effect-lro"
+ * import { Batches } from "effect-lro/gemini"
+ * import { Result } from "effect"
+ *
+ * const batch = Operation.succeeded("batches/a", {
+ *   inlinedResponses: {
+ *     inlinedResponses: [
+ *       { response: "blue", metadata: { key: "sky" } },
+ *       { error: RpcStatus.make("CANCELLED", "not begun"), metadata: { key: "sea" } }
+ *     ]
+ *   }
+ * })
+ * Batches.items(batch).map(({ key, result }) => [key, Result.isSuccess(result)]) // => [["sky", true], ["sea", false]]
+ * ```
  *
  * @category getters
  * @since 0.1.0

@@ -235,6 +235,17 @@ const boundary = Effect.map(
  * The full name of the document that an import or an upload made, `fileSearchStores/…/documents/…`, where the operation
  * succeeded and tells.
  *
+ * **Example** (A bare id)
+ *
+ * ```ts
+ * import { Operation } from "effect-lro"
+ * import { FileSearch } from "effect-lro/gemini"
+ * import { Option } from "effect"
+ *
+ * const imported = Operation.succeeded("fileSearchStores/stories/operations/a", { documentName: "cat-1" })
+ * FileSearch.documentName(imported) // => Option.some("fileSearchStores/stories/documents/cat-1")
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */

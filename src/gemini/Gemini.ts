@@ -73,6 +73,17 @@ const has = (verb: Endpoint.Verb, name: string): boolean => {
  * Any other verb for these is `Unsupported`, and nothing is sent. Names that begin with `operations/`, and families that
  * are not known, are sent as they are: the server answers for them.
  *
+ * **Example** (What it cannot do)
+ *
+ * ```ts
+ * import { Gemini } from "effect-lro/gemini"
+ * import { Redacted, Result } from "effect"
+ *
+ * const endpoint = Gemini.endpoint({ apiKey: Redacted.make("AIza...") })
+ * Result.isSuccess(endpoint.request("cancel", "batches/a")) // => true
+ * Result.isSuccess(endpoint.request("cancel", "models/veo-3.0/operations/a")) // => false
+ * ```
+ *
  * @category endpoints
  * @since 0.1.0
  */

@@ -92,6 +92,23 @@ const publisher = /^projects\/[^/]+\/locations\/[^/]+\/publishers\//
  * An operation of another location is asked for at this location's host, which does not know it: one layer is for one
  * location.
  *
+ * **Example** (How a video is asked for)
+ *
+ * ```ts
+ * import { Vertex } from "effect-lro/gemini"
+ * import { Effect, Redacted, Result } from "effect"
+ *
+ * const endpoint = Vertex.endpoint({
+ *   project: "my-project",
+ *   location: "us-central1",
+ *   accessToken: Effect.succeed(Redacted.make("ya29.token"))
+ * })
+ * endpoint.baseUrl // => "https://us-central1-aiplatform.googleapis.com"
+ *
+ * const video = endpoint.request("get", "publishers/google/models/veo-3.0/operations/a")
+ * Result.map(video, ({ url }) => url.endsWith(":fetchPredictOperation")) // => Result.succeed(true)
+ * ```
+ *
  * @category endpoints
  * @since 0.1.0
  */

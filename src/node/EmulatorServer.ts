@@ -17,7 +17,8 @@ import * as Emulator from "../testing/Emulator.ts"
 
 /**
  * Serves the emulator on 127.0.0.1, on a port that the system picks unless one is given. Where it listens is in the
- * `HttpServer` that the layer also gives; {@link baseUrl} reads it. Answers are compressed where a client takes that.
+ * `HttpServer` that the layer also gives; {@link baseUrl} reads it. Answers are compressed where a client takes that, and
+ * pages of any origin may ask, as they may ask the real API (CORS).
  *
  * **Example** (A batch over real HTTP)
  *
@@ -55,7 +56,7 @@ export const layer = (
       // A handler runs uninterruptibly unless it says otherwise; one that a fault leaves without an answer would outlive
       // its client, and hold the server open.
       Effect.interruptible(Effect.catch(handle, () => resetConnection)),
-      flow(HttpMiddleware.compression(), HttpMiddleware.decompression())
+      flow(HttpMiddleware.compression(), HttpMiddleware.decompression(), HttpMiddleware.cors())
     ))).pipe(
       Layer.provideMerge(
         NodeHttpServer.layer(() => createServer(), {
@@ -73,6 +74,22 @@ const resetConnection = Effect.flatMap(HttpServerRequest.HttpServerRequest, (req
 
 /**
  * Where the emulator listens, such as `http://127.0.0.1:40123`.
+ *
+ * **Example** (On the loopback)
+ *
+ * ```ts
+ * import { EmulatorServer } from "effect-lro/node"
+ * import { Emulator } from "effect-lro/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const ServerLive = EmulatorServer.layer().pipe(Layer.provide(Emulator.layer()))
+ *
+ * const program = EmulatorServer.baseUrl.pipe(
+ *   Effect.map((url) => new URL(url).hostname),
+ *   Effect.provide(ServerLive)
+ * )
+ * await Effect.runPromise(program) // => "127.0.0.1"
+ * ```
  *
  * @category accessors
  * @since 0.1.0

@@ -102,6 +102,30 @@ export interface Options extends Seed {
  * The admin routes are `POST /emulator/seed` (a `Story.Seed` in JSON), `GET /emulator/requests` and
  * `POST /emulator/reset`.
  *
+ * **Example** (A server that is down once)
+ *
+ * ```ts
+ * import { Operations } from "effect-lro"
+ * import { Gemini } from "effect-lro/gemini"
+ * import { Emulator } from "effect-lro/testing"
+ * import { Effect, Layer, Redacted } from "effect"
+ *
+ * const EmulatorTest = Emulator.layer({
+ *   operations: { "batches/a": { duration: 0, response: "done", faults: [{ what: "status", status: 503, times: 1 }] } }
+ * })
+ * const GeminiTest = Gemini.layer({ apiKey: Redacted.make("any-key") }).pipe(
+ *   Layer.provide(Emulator.layerHttpClient),
+ *   Layer.provideMerge(EmulatorTest)
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const { response } = yield* Operations.wait("batches/a")
+ *   const emulator = yield* Emulator.Emulator
+ *   return [response, yield* emulator.count("batches/a")]
+ * }).pipe(Effect.provide(GeminiTest))
+ * await Effect.runPromise(program) // => ["done", 2]
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -117,6 +141,14 @@ export const layer = (options: Options = {}): Layer.Layer<Emulator> =>
 
 /**
  * A story of a video that shows its progress, for demonstrations: the real operation shows none.
+ *
+ * **Example** (A bar that moves)
+ *
+ * ```ts
+ * import { Emulator } from "effect-lro/testing"
+ *
+ * const EmulatorTest = Emulator.layer({ video: Emulator.videoWithProgress("20 seconds") })
+ * ```
  *
  * @category stories
  * @since 0.1.0

@@ -214,6 +214,22 @@ export const httpError = (
 /**
  * The error of a request that got no whole answer.
  *
+ * **Example** (A connection that breaks once)
+ *
+ * ```ts
+ * import { Operation, Operations } from "effect-lro"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect } from "effect"
+ *
+ * const script = { "batches/a": [TestOperations.transportError(), Operation.succeeded("batches/a", "done")] }
+ *
+ * const program = Operations.wait("batches/a").pipe(
+ *   Effect.map((operation) => operation.response),
+ *   Effect.provide(TestOperations.layer(script))
+ * )
+ * await Effect.runPromise(program) // => "done"
+ * ```
+ *
  * @category answers
  * @since 0.1.0
  */
@@ -222,6 +238,22 @@ export const transportError = (kind: TransportError["kind"] = "Connection"): Tra
 
 /**
  * An answer that comes after a time of the clock.
+ *
+ * **Example** (A slow answer)
+ *
+ * ```ts
+ * import { Operation, Operations } from "effect-lro"
+ * import { TestOperations } from "effect-lro/testing"
+ * import { Effect } from "effect"
+ *
+ * const script = { "batches/a": [TestOperations.after("20 millis", Operation.succeeded("batches/a", "done"))] }
+ *
+ * const program = Operations.get("batches/a").pipe(
+ *   Effect.map((operation) => operation._tag),
+ *   Effect.provide(TestOperations.layer(script))
+ * )
+ * await Effect.runPromise(program) // => "Succeeded"
+ * ```
  *
  * @category answers
  * @since 0.1.0

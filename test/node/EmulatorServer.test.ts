@@ -112,4 +112,24 @@ describe("the server", () => {
       assert.strictEqual(posted.status, 200)
       assert.strictEqual((yield* Emulator.Emulator.use((_) => _.requests)).at(-1)?.body, "{\"instances\":[]}")
     }).pipe(Effect.provide(Server)))
+
+  it.live("lets pages of any origin ask; a browser's preliminary question is no request", () =>
+    Effect.gen(function*() {
+      const url = `${yield* EmulatorServer.baseUrl}/v1beta/batches/slow`
+      const origin = { origin: "http://page.example" }
+      const asked = yield* Effect.promise(() =>
+        fetch(url, {
+          method: "OPTIONS",
+          headers: {
+            ...origin,
+            "access-control-request-method": "GET",
+            "access-control-request-headers": "x-goog-api-key"
+          }
+        })
+      )
+      assert.strictEqual(asked.headers.get("access-control-allow-headers"), "x-goog-api-key")
+      assert.isEmpty(yield* Emulator.Emulator.use((_) => _.requests))
+      const answered = yield* Effect.promise(() => fetch(url, { headers: origin }))
+      assert.strictEqual(answered.headers.get("access-control-allow-origin"), "*")
+    }).pipe(Effect.provide(Server)))
 })
