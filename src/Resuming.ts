@@ -59,6 +59,11 @@ export const isOutcomeOf =
  * all others as it ought to be. It fails only where the store cannot be read. A record that cannot be read is a
  * warning in the log, and a failure among `OperationStore.entries`.
  *
+ * **Gotchas**
+ *
+ * It gives the operations of all kinds, and what a filter drops was consumed. Programs that are not to resume each other's
+ * operations need stores of their own, such as `KeyValueStore.prefix` makes.
+ *
  * **Example** (At the start of a program)
  *
  * ```ts
@@ -66,12 +71,13 @@ export const isOutcomeOf =
  * import { Veo } from "effect-lro/gemini"
  * import { Effect, Result, Stream } from "effect"
  *
+ * const isVideo = Operations.isOutcomeOf(Veo.Video)
+ *
  * const resumed = Operations.resumeAll([Veo.Video], { timeout: "1 hour" }).pipe(
- *   Stream.filter(Operations.isOutcomeOf(Veo.Video)),
- *   Stream.runForEach(([{ name }, outcome]) =>
- *     Result.isSuccess(outcome)
- *       ? Effect.log(name, Veo.videos(outcome.success))
- *       : Effect.log(name, outcome.failure.message)
+ *   Stream.runForEach((resumed) =>
+ *     isVideo(resumed) && Result.isSuccess(resumed[1])
+ *       ? Effect.log(Veo.videos(resumed[1].success))
+ *       : Effect.logWarning("no video", resumed)
  *   )
  * )
  * ```

@@ -690,7 +690,7 @@ describe("crashes", () => {
       assert.deepStrictEqual((yield* backing.keys).filter((key) => !/\.(operation|seen)\./.test(key)), [])
     }))
 
-  const { options, titled } = property({ seed: "store", quick: 100, deep: 5_000 })
+  const { options, runs, titled } = property({ seed: "store", quick: 100, deep: 2_000 })
   const Race = Arbitrary.all({
     within: Arbitrary.schema(Schema.Literals([200, 3_000, 40_000])),
     boots: Arbitrary.array(Arbitrary.schema(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))), {
@@ -730,6 +730,6 @@ describe("crashes", () => {
         assert.deepStrictEqual(duplicates(ended), [])
         if (!slow) assert.strictEqual(ended.length, 5)
       }),
-    options
+    { ...options, timeout: 20_000 + runs * 200 }
   )
 })
