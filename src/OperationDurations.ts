@@ -43,6 +43,20 @@ export class OperationDurations extends Context.Service<OperationDurations, {
  * One entry for each kind, `effect-lro.durations.<kind>`, in JSON. Two processes that record at the same moment may lose one
  * of the two durations.
  *
+ * **Example** (In files)
+ *
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { OperationDurations } from "effect-lro"
+ * import { Layer } from "effect"
+ * import { KeyValueStore } from "effect/persistence"
+ *
+ * const DurationsLive = OperationDurations.layer.pipe(
+ *   Layer.provide(KeyValueStore.layerFileSystem("durations")),
+ *   Layer.provide(NodeServices.layer)
+ * )
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -70,6 +84,21 @@ export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValu
 
 /**
  * Keeps durations as long as the process lives.
+ *
+ * **Example** (What was recorded)
+ *
+ * ```ts
+ * import { OperationDurations } from "effect-lro"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const durations = yield* OperationDurations.OperationDurations
+ *   yield* durations.record("video", Duration.seconds(70))
+ *   return (yield* durations.get("video")).map(Duration.toSeconds)
+ * }).pipe(Effect.provide(OperationDurations.layerMemory))
+ *
+ * await Effect.runPromise(program) // => [70]
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -49,6 +49,16 @@ export type ResumeToken = typeof ResumeToken.Type
  * A token of an operation that nobody has waited for yet, from its name, its reference or itself. The kind of a name is
  * `untyped`. What cannot be a name is `InvalidName`.
  *
+ * **Example** (Of a name)
+ *
+ * ```ts
+ * import { ResumeToken } from "effect-lro"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.map(ResumeToken.make("batches/a"), ({ kind, name }) => [kind, name])
+ * await Effect.runPromise(program) // => ["untyped", "batches/a"]
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -119,6 +129,22 @@ const isToken = (of: OperationType.Target | ResumeToken): of is ResumeToken => t
  * The reference that a token stands for. A token of another kind is an `InvalidRecord`, of kind `OtherKind`: its response
  * could not be read. A name that was waited for without a type fits any.
  *
+ * **Example** (Another kind)
+ *
+ * ```ts
+ * import { OperationType, ResumeToken } from "effect-lro"
+ * import { Effect, Result, Schema } from "effect"
+ *
+ * const Video = OperationType.make({ kind: "video", response: Schema.Struct({ uri: Schema.String }) })
+ * const Tuning = OperationType.make({ kind: "tuning", response: Schema.Struct({ model: Schema.String }) })
+ *
+ * const program = Effect.gen(function*() {
+ *   const token = yield* ResumeToken.make(OperationType.ref(Video, "operations/a"))
+ *   return [Result.isSuccess(ResumeToken.toRef(token, Video)), Result.isSuccess(ResumeToken.toRef(token, Tuning))]
+ * })
+ * await Effect.runPromise(program) // => [true, false]
+ * ```
+ *
  * @category conversions
  * @since 0.1.0
  */
@@ -140,6 +166,16 @@ export const toRef = <A, M>(
  * What the waits have left of a time for all of them together, for the `timeout` of the next one: zero, which is one look,
  * when it is used up.
  *
+ * **Example** (Nothing was waited yet)
+ *
+ * ```ts
+ * import { ResumeToken } from "effect-lro"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.map(ResumeToken.make("batches/a"), (token) => ResumeToken.timeLeft(token, "2 hours"))
+ * Duration.toHours(await Effect.runPromise(program)) // => 2
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */
@@ -148,6 +184,16 @@ export const timeLeft = (token: ResumeToken, total: Duration.Input): Duration.Du
 
 /**
  * The token as a text: one line of JSON.
+ *
+ * **Example** (There and back)
+ *
+ * ```ts
+ * import { ResumeToken } from "effect-lro"
+ * import { Effect, Result } from "effect"
+ *
+ * const program = Effect.map(ResumeToken.make("batches/a"), (token) => ResumeToken.decode(ResumeToken.encode(token)))
+ * Result.getOrThrow(await Effect.runPromise(program)).name // => "batches/a"
+ * ```
  *
  * @category conversions
  * @since 0.1.0

@@ -30,6 +30,16 @@ export type Outcome<A = unknown, M = unknown, E = SettleError> = readonly [
 /**
  * Whether an outcome is that of an operation of this type, which {@link resumeAll} was given.
  *
+ * **Example** (The videos among them)
+ *
+ * ```ts
+ * import { Operations } from "effect-lro"
+ * import { Veo } from "effect-lro/gemini"
+ * import { Stream } from "effect"
+ *
+ * const videos = Operations.resumeAll([Veo.Video]).pipe(Stream.filter(Operations.isOutcomeOf(Veo.Video)))
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -300,6 +300,16 @@ const headersOf = ({ body, headers }: HttpClientRequest): Headers.Headers =>
 /**
  * Makes the client over a dispatcher of undici.
  *
+ * **Example** (Over undici's global dispatcher)
+ *
+ * ```ts
+ * import { NodeHttpClient } from "@effect/platform-node"
+ * import { LeanHttpClient } from "effect-lro/node"
+ * import { Effect } from "effect"
+ *
+ * const client = LeanHttpClient.make.pipe(Effect.provide(NodeHttpClient.dispatcherLayerGlobal))
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -337,6 +347,16 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
  * The client over the dispatcher that is at hand, such as one that goes through a proxy, or undici's global one
  * (`NodeHttpClient.dispatcherLayerGlobal`).
  *
+ * **Example** (Undici's global dispatcher)
+ *
+ * ```ts
+ * import { NodeHttpClient } from "@effect/platform-node"
+ * import { LeanHttpClient } from "effect-lro/node"
+ * import { Layer } from "effect"
+ *
+ * const HttpLive = LeanHttpClient.layerNoDispatcher.pipe(Layer.provide(NodeHttpClient.dispatcherLayerGlobal))
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -357,6 +377,14 @@ export const layerNoDispatcher: Layer.Layer<HttpClient.HttpClient, never, NodeHt
  *   says how long it keeps connections is believed.
  * - `headersTimeout`, `bodyTimeout`: none, since a call has a time of its own (`requestTimeout`).
  * - `connections`: no bound, since the calls are bounded (`maxInFlight`).
+ *
+ * **Example** (At most eight connections to a host)
+ *
+ * ```ts
+ * import { LeanHttpClient } from "effect-lro/node"
+ *
+ * const HttpLive = LeanHttpClient.layerOptions({ connections: 8 })
+ * ```
  *
  * @category layers
  * @since 0.1.0
