@@ -14,6 +14,8 @@ export interface WorldOptions {
   readonly latency?: number
   /** How long a page takes. Default: as the others. */
   readonly listLatency?: number
+  /** Whether calls are recorded. Default: true. */
+  readonly keepsCalls?: boolean
   /** What befalls a get, the first being 1. Default: nothing. */
   readonly get?: (name: string, gets: number) => Effect.Effect<void, OperationsError.CallError>
   /** What a list answers with, given what it should. Default: just that. */
@@ -30,6 +32,7 @@ export interface WorldOptions {
 export const world = ({
   ends,
   get = () => Effect.void,
+  keepsCalls = true,
   latency = 0,
   listLatency = latency,
   page = Effect.succeed
@@ -41,7 +44,7 @@ export const world = ({
     now < ends[name]! ? Operation.running(name, { at: now }) : Operation.succeeded(name, `of ${name}`)
   const answered = <A, E>(verb: Call["verb"], name: string, answer: (now: number) => Effect.Effect<A, E>) =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => {
-      calls.push({ verb, name, at })
+      if (keepsCalls) calls.push({ verb, name, at })
       return Effect.delay(answer(at), verb === "list" ? listLatency : latency)
     })
   const client: OperationsClient.Service = {

@@ -8,7 +8,7 @@ import { FetchHttpClient } from "effect/http"
 import { fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
-/** The full counts of the issue, in place of a quick share of them. */
+/** The full counts, in place of a quick share of them. */
 export const isDeep = process.env["LRO_DEEP"] === "1"
 
 export type Question =
