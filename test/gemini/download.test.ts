@@ -1,7 +1,7 @@
 /** The download of videos: what is asked, who gets the key, and what ends it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Redacted, Result, Stream } from "effect"
-import { type OperationsError } from "effect-lro"
+import type { OperationsError } from "effect-lro"
 import { Gemini, Veo } from "effect-lro/gemini"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator } from "effect-lro/testing"
