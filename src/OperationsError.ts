@@ -11,6 +11,7 @@
  * | `AuthError` | no credential could be had |
  * | `Timeout` | the time of a wait is over; the operation was not stopped |
  * | `OperationFailed` | the operation itself ended in an error |
+ * | `InvalidRecord` | what was kept for a later process cannot be read |
  *
  * They hold data, never a request or a header, so that they can be logged and sent as they are. Only the `cause` of an
  * `AuthError` is what the caller's own `auth` failed with.
@@ -276,6 +277,28 @@ export class OperationFailed
   override get message(): string {
     const { message } = this.rpc
     return `${this.operation.name} failed: ${this.code}${message === "" ? "" : `: ${message.slice(0, 400)}`}`
+  }
+}
+
+/**
+ * What was kept for a later process, a resume token or a record of an `OperationStore`, is not what it must be.
+ *
+ * **Details**
+ *
+ * `record` says which: `"resume token"`, or the key in the store. `kind` is `Unreadable` (the store could not give it),
+ * `NotJson` (torn, or foreign), `NotRecord` (JSON of another shape), `Version` (one that this version of the library does
+ * not know) or `OtherKind` (a token of another kind of operation). `detail` does not quote the text, which may be anybody's.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidRecord extends Schema.TaggedError<InvalidRecord>("effect-lro/InvalidRecord")("InvalidRecord", {
+  record: Schema.String,
+  kind: Schema.Literals(["Unreadable", "NotJson", "NotRecord", "Version", "OtherKind"]),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.record} is not what it must be (${this.kind}): ${this.detail}`
   }
 }
 
