@@ -37,6 +37,10 @@ export const flags = {
   ),
   endpoint: Flag.String("endpoint").pipe(
     Flag.withMetavar("URL"),
+    Flag.filter(
+      (url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol),
+      (url) => `Expected a URL such as https://speech.googleapis.com/v1, not ${JSON.stringify(url)}`
+    ),
     Flag.optional,
     Flag.withDescription(
       "Any other API, with its version; the token in LRO_TOKEN or the key in LRO_API_KEY is sent, if set"

@@ -38,20 +38,20 @@ export const namesWidth = (names: ReadonlyArray<string>, width: number): number 
 /** A line of less than the width: one that fills it would wrap on some terminals. */
 export const line = (view: View, { frame, names, width }: Layout, style: Style): string => {
   const room = width - 1
-  const name = names === 0 ? "" : `${cut(view.name, names).padEnd(names)}  `
-  const left = room - 2 - name.length
+  const name = names === 0 ? "" : `${style.bold(cut(view.name, names).padEnd(names))}  `
+  const left = room - 2 - (names === 0 ? 0 : names + 2)
   const time = clock(view.elapsed)
   switch (view.state) {
     case "running": {
       const spinner = style.cyan(frames[frame % frames.length] ?? "")
-      return `${spinner} ${style.bold(name)}${running(view, left, time, style)}`
+      return `${spinner} ${name}${running(view, left, time, style)}`
     }
     case "succeeded":
-      return `${style.green("✔")} ${style.bold(name)}${cut(ended("succeeded", time, view.note), left)}`
+      return `${style.green("✔")} ${name}${cut(ended("succeeded", time, view.note), left)}`
     case "failed":
-      return `${style.red("✘")} ${style.bold(name)}${cut(ended("failed", time, view.note), left)}`
+      return `${style.red("✘")} ${name}${cut(ended("failed", time, view.note), left)}`
     case "unknown":
-      return `${style.red("?")} ${style.bold(name)}${cut(ended("not seen done", time, view.note), left)}`
+      return `${style.red("?")} ${name}${cut(ended("not seen done", time, view.note), left)}`
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -129,8 +130,11 @@ export const follow = Effect.fnUntraced(function*(
         Effect.flatMap(token, (token) =>
           FileSystem.FileSystem.use((fs) => fs.writeFileString(file, `${ResumeToken.encode(token)}\n`)))
     })
+  const since = yield* Clock.monotonicTimeNanos
   const stopped = Effect.gen(function*() {
-    const token = typeof of !== "string" && "version" in of ? Effect.succeed(of) : Effect.orDie(ResumeToken.make(of))
+    const before = typeof of !== "string" && "version" in of ? Effect.succeed(of) : Effect.orDie(ResumeToken.make(of))
+    const elapsed = Duration.millis(Math.round(Number((yield* Clock.monotonicTimeNanos) - since) / 1e6))
+    const token = Effect.map(before, (token) => ({ ...token, waited: Duration.sum(token.waited, elapsed) }))
     yield* Effect.ignore(leave(token))
     yield* Output.stderr(
       Problem.render({ code: Problem.exitCode.interrupted, what: `interrupted; ${name} is not stopped`, next: resume })

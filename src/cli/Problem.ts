@@ -84,14 +84,18 @@ export const of = (error: unknown, api: Api.Options): Problem => {
     const { elapsed, lastError, operationName } = error.timeout
     return {
       code: exitCode.timeout,
-      what: `${operationName} was not seen done in ${span(elapsed)}; it was not stopped`,
+      what: `${operationName} was not seen done${span(elapsed)}; it was not stopped`,
       said: lastError === undefined ? undefined : `the last look failed: ${lastError.message}`,
       next: error.resume
     }
   }
   if (error instanceof NotSaved) {
     const problem = of(error.cause, api)
-    return { ...problem, what: `the video was made, but not saved: ${problem.what}`, next: problem.next ?? error.again }
+    return {
+      ...problem,
+      what: `the video was made, but not saved: ${problem.what}`,
+      next: error.cause instanceof OperationsError.Unsupported ? problem.next : error.again
+    }
   }
   if (error instanceof NoVideo) {
     return {
@@ -279,5 +283,7 @@ const ofPlatform = ({ reason }: PlatformError.PlatformError): Problem => {
   return { code: exitCode.usage, what, said: cause }
 }
 
-const span = (duration: Duration.Duration): string =>
-  Duration.format(Duration.seconds(Math.round(Duration.toSeconds(duration))))
+const span = (elapsed: Duration.Duration): string => {
+  const seconds = Math.round(Duration.toSeconds(elapsed))
+  return seconds === 0 ? "" : ` in ${Duration.format(Duration.seconds(seconds))}`
+}

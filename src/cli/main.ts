@@ -84,8 +84,13 @@ const Services = Layer.mergeAll(
 /** Runs the command with the arguments of this process. */
 export const main = (): void => {
   // A reader that has seen enough (`| head -1`) is no failure; a terminal that is gone cannot be told of one.
-  process.stdout.on("error", () => process.exit(Problem.exitCode.success))
   process.stderr.on("error", () => {})
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(Problem.exitCode.success)
+    const code = Problem.exitCode.usage
+    process.stderr.write(Problem.render({ code, what: "the result cannot be written", said: error.message }))
+    process.exit(code)
+  })
   version.pipe(
     Effect.flatMap((version) => Command.run(lro, { version })),
     Effect.raceFirst(hangup),

@@ -12,9 +12,6 @@ import * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as EmulatorServer from "../../node/EmulatorServer.ts"
-import * as Emulator from "../../testing/Emulator.ts"
-import * as Story from "../../testing/Story.ts"
 import * as Args from "../Args.ts"
 import * as Output from "../Output.ts"
 import * as Problem from "../Problem.ts"
@@ -26,7 +23,17 @@ interface Input {
   readonly duration: Option.Option<Duration.Duration>
 }
 
+/** A server is more to load than all the rest of the command together. */
+const load = Effect.promise(() =>
+  Promise.all([
+    import("../../node/EmulatorServer.ts"),
+    import("../../testing/Emulator.ts"),
+    import("../../testing/Story.ts")
+  ])
+)
+
 const seedOf = Effect.fnUntraced(function*(file: string) {
+  const [, , Story] = yield* load
   const text = yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file))
   return yield* Schema.decodeEffect(Story.SeedFromJson, { onExcessProperty: "error" })(text).pipe(
     Effect.mapError((error) => new Problem.Usage({ what: `${file} is no seed: ${error.message}` }))
@@ -34,6 +41,7 @@ const seedOf = Effect.fnUntraced(function*(file: string) {
 })
 
 const emulated = Effect.fnUntraced(function*({ duration, port, seedFile }: Input, { json }: Root.Options) {
+  const [EmulatorServer, Emulator] = yield* load
   const seed = Option.isNone(seedFile) ? {} : yield* seedOf(seedFile.value)
   const options = { ...seed, ...(Option.isSome(duration) ? { duration: duration.value } : undefined) }
   yield* Effect.gen(function*() {
@@ -49,7 +57,10 @@ const emulated = Effect.fnUntraced(function*({ duration, port, seedFile }: Input
     Effect.provide(EmulatorServer.layer({ port }).pipe(Layer.provide(Emulator.layer(options)))),
     Effect.catchIf(
       (error) => error instanceof HttpServerError.ServeError,
-      (error) => Effect.fail(new Problem.Usage({ what: `port ${port} cannot be used: ${String(error.cause)}` }))
+      ({ cause }) =>
+        Effect.fail(
+          new Problem.Usage({ what: `port ${port} cannot be used: ${cause instanceof Error ? cause.message : cause}` })
+        )
     )
   )
 })

@@ -58,7 +58,9 @@ const listed = Effect.fnUntraced(function*(input: ListInput, options: Root.Optio
   yield* Effect.forEach(page.operations, (operation) => Output.row(operation, options), { discard: true })
   if (page.nextPageToken === undefined) return
   const again = ["lro", "list", ...(parent === "" ? [] : [parent]), ...Api.toArgs(options)]
-  const more = [...again, ...Args.shown("filter", input.filter), "--page-token", page.nextPageToken]
+  const size = Option.map(input.pageSize, String)
+  const same = [...Args.shown("filter", input.filter), ...Args.shown("page-size", size)]
+  const more = [...again, ...same, "--page-token", page.nextPageToken]
   yield* Output.stderr(`lro: there are more; next: ${Args.commandLine(more)} (or --all)\n`)
 })
 

@@ -1,0 +1,97 @@
+/** The command as a person has it: built, and run as a process of its own. */
+import { Duration, Effect, Layer } from "effect"
+import { EmulatorServer } from "effect-lro/node"
+import { Emulator, type Story } from "effect-lro/testing"
+import { execFileSync, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+export const root = fileURLToPath(new URL("../../..", import.meta.url))
+
+/** Builds the command into a folder of the test file's own: files run side by side, and none may see half of a build. */
+export const build = (name: string): string => {
+  const out = join(root, "test", ".built", name)
+  rmSync(out, { recursive: true, force: true })
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "src/cli", "--outDir", out], { cwd: root })
+  return join(out, "cli", "lro.js")
+}
+
+export const temporary = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lro-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+export interface Ran {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Options {
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly stdin?: string | undefined
+  /** Sends the signal when stderr, or stdout, shows the text. */
+  readonly signal?: { readonly name: NodeJS.Signals; readonly at: string } | undefined
+  readonly cwd?: string | undefined
+}
+
+/** Nothing of the environment of the tests reaches the command but where programs are. */
+const clean = { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), LANG: "C.UTF-8" }
+
+/** Runs a program to its end, at most half a minute. */
+export const run = (file: string, args: ReadonlyArray<string>, options: Options = {}): Effect.Effect<Ran> =>
+  Effect.callback<Ran>((resume) => {
+    const child = spawn(file, args, { env: { ...clean, ...options.env }, cwd: options.cwd })
+    let stdout = ""
+    let stderr = ""
+    let signal = options.signal
+    const see = () => {
+      if (signal === undefined || !(stdout + stderr).includes(signal.at)) return
+      child.kill(signal.name)
+      signal = undefined
+    }
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text
+      see()
+    })
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text
+      see()
+    })
+    child.on("error", (error) => resume(Effect.die(error)))
+    child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
+    child.stdin.on("error", () => {})
+    child.stdin.end(options.stdin ?? "")
+    return Effect.sync(() => child.kill("SIGKILL"))
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: Duration.seconds(30),
+      orElse: () => Effect.die(new Error(`${file} ${args.join(" ")} did not end`))
+    })
+  )
+
+export const key = "test-key-0123456789"
+
+const steps = [0, 20, 40, 60, 80].map((progressPercent, i) => ({ at: i * 250, metadata: { progressPercent } }))
+
+/** What the emulator knows before each test; what a test changes has a name of its own. */
+export const operations: Readonly<Record<string, Story.Story>> = {
+  "batches/done": { duration: 0, response: { ok: true } },
+  "batches/failed": { duration: 0, error: { code: 13, message: "out of luck", details: [{ why: "luck" }] } },
+  "batches/running": { duration: "1 hour", steps: [{ at: 0, metadata: { progressPercent: 42 } }] },
+  "batches/quiet": { duration: "1 hour" },
+  "batches/soon": { duration: 1250, steps, response: { ok: true } }
+}
+
+/** The emulated API on a port of its own, that takes one key only. */
+export const Server = EmulatorServer.layer().pipe(
+  Layer.provideMerge(Emulator.layer({ apiKey: key, duration: 0, operations }))
+)
+
+/** The variables by which the command reaches it. */
+export const environment = Effect.map(EmulatorServer.baseUrl, (baseUrl) => ({
+  GOOGLE_GEMINI_BASE_URL: baseUrl,
+  GOOGLE_API_KEY: key
+}))
