@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import { clock, cut, type Style } from "./Text.ts"
+import { clock, cut, cutEnd, type Style } from "./Text.ts"
 
 /** What a line shows. `note` is what an operation that is no longer waited for came to. */
 export interface View {
@@ -47,11 +47,11 @@ export const line = (view: View, { frame, names, width }: Layout, style: Style):
       return `${spinner} ${name}${running(view, left, time, style)}`
     }
     case "succeeded":
-      return `${style.green("✔")} ${name}${cut(ended("succeeded", time, view.note), left)}`
+      return `${style.green("✔")} ${name}${cutEnd(ended("succeeded", time, view.note), left)}`
     case "failed":
-      return `${style.red("✘")} ${name}${cut(ended("failed", time, view.note), left)}`
+      return `${style.red("✘")} ${name}${cutEnd(ended("failed", time, view.note), left)}`
     case "unknown":
-      return `${style.red("?")} ${name}${cut(ended("not seen done", time, view.note), left)}`
+      return `${style.red("?")} ${name}${cutEnd(ended("not seen done", time, view.note), left)}`
   }
 }
 
@@ -60,12 +60,12 @@ const ended = (state: string, time: string, note: string | undefined): string =>
 
 /** The bar gives way first, then the remaining time. */
 const running = ({ percent, remaining }: View, left: number, time: string, style: Style): string => {
-  if (percent === undefined) return cut(`running  ${time}`, left)
+  if (percent === undefined) return cutEnd(`running  ${time}`, left)
   const short = `${String(Math.floor(percent)).padStart(3)} %  ${time}`
   const long = remaining === undefined ? short : `${short}  ${clock(remaining)} left`
   const fits = (text: string) => left - text.length - 2 >= narrowest
   const text = fits(long) || (!fits(short) && long.length <= left) ? long : short
-  if (!fits(text)) return cut(text, left)
+  if (!fits(text)) return cutEnd(text, left)
   const width = Math.min(widest, left - text.length - 2)
   const full = Math.floor(percent / 100 * width)
   return `${style.green("█".repeat(full))}${style.dim("░".repeat(width - full))}  ${text}`

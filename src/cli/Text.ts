@@ -57,6 +57,10 @@ export const clock = (duration: Duration.Duration): string => {
     : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`
 }
 
+/** A text in so many columns. */
+export const cutEnd = (text: string, width: number): string =>
+  text.length <= width ? text : `${text.slice(0, width - 1)}…`
+
 /** A name in so many columns. Its end tells more than its middle. */
 export const cut = (name: string, width: number): string => {
   if (name.length <= width) return name

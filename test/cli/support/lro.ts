@@ -3,7 +3,7 @@ import { Duration, Effect, Layer } from "effect"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator, type Story } from "effect-lro/testing"
 import { execFileSync, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -34,8 +34,15 @@ export interface Options {
   readonly stdin?: string | undefined
   /** Sends the signal when stderr, or stdout, shows the text. */
   readonly signal?: { readonly name: NodeJS.Signals; readonly at: string } | undefined
+  /** Types the text when stderr, or stdout, shows the other. */
+  readonly typed?: { readonly text: string; readonly at: string } | undefined
+  /** Runs this when stderr, or stdout, shows the text. */
+  readonly reaction?: { readonly run: Effect.Effect<void>; readonly at: string } | undefined
   readonly cwd?: string | undefined
 }
+
+/** Whether a terminal can be made here: script(1) of util-linux, and processes to be seen. */
+export const hasTerminal = existsSync("/usr/bin/script") && existsSync("/proc/self")
 
 /** Nothing of the environment of the tests reaches the command but where programs are. */
 const clean = { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), LANG: "C.UTF-8" }
@@ -46,11 +53,21 @@ export const run = (file: string, args: ReadonlyArray<string>, options: Options 
     const child = spawn(file, args, { env: { ...clean, ...options.env }, cwd: options.cwd })
     let stdout = ""
     let stderr = ""
-    let signal = options.signal
+    let { reaction, signal, typed } = options
     const see = () => {
-      if (signal === undefined || !(stdout + stderr).includes(signal.at)) return
-      child.kill(signal.name)
-      signal = undefined
+      const shows = (reaction: { readonly at: string }) => (stdout + stderr).includes(reaction.at)
+      if (signal !== undefined && shows(signal)) {
+        child.kill(signal.name)
+        signal = undefined
+      }
+      if (reaction !== undefined && shows(reaction)) {
+        Effect.runFork(reaction.run)
+        reaction = undefined
+      }
+      if (typed !== undefined && shows(typed)) {
+        child.stdin.write(typed.text)
+        typed = undefined
+      }
     }
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text
@@ -63,7 +80,7 @@ export const run = (file: string, args: ReadonlyArray<string>, options: Options 
     child.on("error", (error) => resume(Effect.die(error)))
     child.on("close", (code) => resume(Effect.succeed({ code, stdout, stderr })))
     child.stdin.on("error", () => {})
-    child.stdin.end(options.stdin ?? "")
+    if (typed === undefined) child.stdin.end(options.stdin ?? "")
     return Effect.sync(() => child.kill("SIGKILL"))
   }).pipe(
     Effect.timeoutOrElse({
@@ -74,16 +91,27 @@ export const run = (file: string, args: ReadonlyArray<string>, options: Options 
 
 export const key = "test-key-0123456789"
 
-const steps = [0, 20, 40, 60, 80].map((progressPercent, i) => ({ at: i * 250, metadata: { progressPercent } }))
-
 /** What the emulator knows before each test; what a test changes has a name of its own. */
 export const operations: Readonly<Record<string, Story.Story>> = {
   "batches/done": { duration: 0, response: { ok: true } },
   "batches/failed": { duration: 0, error: { code: 13, message: "out of luck", details: [{ why: "luck" }] } },
   "batches/running": { duration: "1 hour", steps: [{ at: 0, metadata: { progressPercent: 42 } }] },
   "batches/quiet": { duration: "1 hour" },
-  "batches/soon": { duration: 1250, steps, response: { ok: true } }
+  "batches/moving": { duration: "1 hour", steps: [{ at: 0, metadata: { progressPercent: 20 } }] }
 }
+
+/** Lets `batches/moving` go on when it was seen: to 60 %, and then to its end. */
+export const moves = Effect.map(Emulator.Emulator, ({ add }) => ({
+  at: "20 %",
+  run: add("batches/moving", {
+    duration: 1000,
+    steps: [20, 60].map((progressPercent, i) => ({ at: i * 300, metadata: { progressPercent } })),
+    response: { ok: true }
+  })
+}))
+
+/** Lets it end. */
+export const ends = Emulator.Emulator.use(({ add }) => add("batches/moving", { duration: 0, response: { ok: true } }))
 
 /** The emulated API on a port of its own, that takes one key only. */
 export const Server = EmulatorServer.layer().pipe(
