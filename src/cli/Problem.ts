@@ -14,7 +14,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as OperationsError from "../OperationsError.ts"
 import * as RpcStatus from "../RpcStatus.ts"
-import type * as Api from "./Api.ts"
+import * as Api from "./Api.ts"
 import { commandLine } from "./Args.ts"
 import * as Text from "./Text.ts"
 
@@ -106,7 +106,8 @@ export const of = (error: unknown, api: Api.Options): Problem => {
     }
   }
   if (error instanceof Config.ConfigError) return ofConfig(error)
-  if (error instanceof PlatformError.PlatformError) return ofPlatform(error)
+  // Where the command is installed globally, what @effect/platform-node makes is of a second copy of effect.
+  if (PlatformError.isPlatformError(error)) return ofPlatform(error)
   if (error instanceof Cause.IllegalArgumentError) return { code: exitCode.usage, what: error.message }
   if (Schema.isSchemaError(error)) {
     return { code: exitCode.usage, what: "a file is not what it must be", said: error.message }
@@ -149,9 +150,7 @@ const ofLibrary = (error: LibraryError, api: Api.Options): Problem => {
         code: exitCode.api,
         what: transport[error.kind],
         said: `${error.code === undefined ? "" : `${error.code}: `}${error.detail}`,
-        next: error.verb === "start"
-          ? `it may have started all the same; see: ${commandLine(["lro", "list", startedBelow(error.operationName)])}`
-          : transportNext[error.kind]
+        next: error.verb === "start" ? seeStarted(startedBelow(error.operationName), api) : transportNext[error.kind]
       }
     case "InvalidResponse":
       return {
@@ -209,7 +208,7 @@ const ofHttp = (error: OperationsError.HttpError, api: Api.Options): Problem => 
   const said = rpc === undefined
     ? `the server answered ${status}`
     : `the server said: ${RpcStatus.canonicalCode(rpc)}: ${rpc.message} (HTTP ${status})`
-  if (error.isNotFound) return { code: exitCode.notFound, said, ...notFound(verb, operationName) }
+  if (error.isNotFound) return { code: exitCode.notFound, said, ...notFound(verb, operationName, api) }
   const code = exitCode.api
   if (isRefusal(error)) return { code, said, what: "the API refused the credential", next: credential(api) }
   if (status === 429) {
@@ -218,6 +217,17 @@ const ofHttp = (error: OperationsError.HttpError, api: Api.Options): Problem => 
   if (status >= 500) return { code, said, what: "the API has trouble", next: "the same command again, later" }
   return { code, said, what: `the API refused to ${verb} ${operationName}` }
 }
+
+/** What was started, if it was, stands in a list. */
+const seeStarted = (model: string, api: Api.Options): string =>
+  `it may have started all the same; see: ${commandLine(["lro", "list", model, ...Api.toArgs(api)])}`
+
+/** The start of an operation was interrupted before its answer came. */
+export const maybeStarted = (model: string, api: Api.Options): Problem => ({
+  code: exitCode.interrupted,
+  what: "interrupted before the answer came",
+  next: seeStarted(model.includes("/") ? model : `models/${model}`, api)
+})
 
 /** Gemini says of a wrong key that the request is bad, and why in a detail. */
 const isRefusal = ({ rpc, status }: OperationsError.HttpError): boolean =>
@@ -234,7 +244,11 @@ const credential = ({ endpoint, vertex }: Api.Options): string =>
 /** What the path of a start call is about: `/models/m:predictLongRunning` is about `models/m`. */
 const startedBelow = (path: string): string => path.replace(/^\//, "").replace(/:[^:/]*$/, "")
 
-const notFound = (verb: OperationsError.Verb, name: string): Pick<Problem, "what" | "next"> => {
+const notFound = (
+  verb: OperationsError.Verb,
+  name: string,
+  api: Api.Options
+): Pick<Problem, "what" | "next"> => {
   switch (verb) {
     case "start":
       return { what: `the API does not know ${startedBelow(name)}`, next: "check --model" }
@@ -252,7 +266,7 @@ const notFound = (verb: OperationsError.Verb, name: string): Pick<Problem, "what
         what: `there is no operation ${name}`,
         next: parent === "" || parent === "operations"
           ? "check the name"
-          : `check the name, or see what there is: ${commandLine(["lro", "list", parent])}`
+          : `check the name, or see what there is: ${commandLine(["lro", "list", parent, ...Api.toArgs(api)])}`
       }
     }
   }

@@ -3,7 +3,7 @@
  * with operations that live as their stories say, and with faults.
  *
  * The same emulator is an `HttpClient` in process, which obeys `TestClock` ({@link layerHttpClient}), a server on a
- * loopback port (`EmulatorServer` in `effect-lro/node`), and a command (`npm run emulator`).
+ * loopback port (`EmulatorServer` in `effect-lro/node`), and a command (`lro emulator`).
  *
  * @since 0.1.0
  */

@@ -550,6 +550,24 @@ lro: models/veo/operations/filtered succeeded without a video
         assert.deepStrictEqual(yield* Emulator.Emulator.use((_) => _.requests), [])
       }).pipe(Effect.scoped))
 
+    it.effect("130: interrupted before the answer came, it may have started", () =>
+      Effect.gen(function*() {
+        yield* fresh
+        const { requests, seed } = yield* Emulator.Emulator
+        yield* seed({ faults: [{ what: "silent", verb: "start" }] })
+        const isAsked = requests.pipe(
+          Effect.repeat({ until: (all) => all.length > 0, schedule: Schedule.spaced("20 millis") })
+        )
+        const ran = yield* lro(start, { signal: { name: "SIGINT", when: isAsked } })
+        assert.deepStrictEqual(ran, {
+          code: 130,
+          stdout: "",
+          stderr: `lro: interrupted before the answer came
+     next: it may have started all the same; see: lro list models/veo-3.0-generate-001
+`
+        })
+      }))
+
     it.effect("3: a start that may have happened all the same", () =>
       Effect.gen(function*() {
         yield* fresh

@@ -8,7 +8,6 @@ import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
-import * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -55,13 +54,10 @@ const emulated = Effect.fnUntraced(function*({ duration, port, seedFile }: Input
     return yield* Effect.never
   }).pipe(
     Effect.provide(EmulatorServer.layer({ port }).pipe(Layer.provide(Emulator.layer(options)))),
-    Effect.catchIf(
-      (error) => error instanceof HttpServerError.ServeError,
-      ({ cause }) =>
-        Effect.fail(
-          new Problem.Usage({ what: `port ${port} cannot be used: ${cause instanceof Error ? cause.message : cause}` })
-        )
-    )
+    Effect.catchTag("ServeError", ({ cause }) =>
+      Effect.fail(
+        new Problem.Usage({ what: `port ${port} cannot be used: ${cause instanceof Error ? cause.message : cause}` })
+      ))
   )
 })
 

@@ -14,6 +14,7 @@ import * as Api from "../Api.ts"
 import * as Args from "../Args.ts"
 import * as Follow from "../Follow.ts"
 import * as Output from "../Output.ts"
+import * as Problem from "../Problem.ts"
 import * as Root from "../Root.ts"
 import * as Save from "../Save.ts"
 
@@ -36,7 +37,7 @@ const started = Effect.fnUntraced(function*(input: VideoInput, options: Root.Opt
       durationSeconds: Option.getOrUndefined(input.seconds),
       negativePrompt: Option.getOrUndefined(input.negativePrompt)
     }
-  })
+  }).pipe(Effect.onInterrupt(() => Output.stderr(Problem.render(Problem.maybeStarted(input.model, options)))))
   const { name } = operation
   if (input.wait || Option.isSome(input.output)) {
     yield* Output.stderr(`lro: started ${name}\n`)

@@ -1,11 +1,11 @@
 /** The command as a person has it: built, and run as a process of its own. */
-import { Duration, Effect, Layer } from "effect"
+import { type Duration, Effect, Layer } from "effect"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator, type Story } from "effect-lro/testing"
 import { execFileSync, spawn } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { delimiter, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 export const root = fileURLToPath(new URL("../../..", import.meta.url))
@@ -32,22 +32,32 @@ export interface Ran {
 export interface Options {
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly stdin?: string | undefined
-  /** Sends the signal when stderr, or stdout, shows the text. */
-  readonly signal?: { readonly name: NodeJS.Signals; readonly at: string } | undefined
+  /** Sends the signal when stderr, or stdout, shows the text, or when the effect is over. */
+  readonly signal?:
+    | { readonly name: NodeJS.Signals; readonly at: string }
+    | { readonly name: NodeJS.Signals; readonly when: Effect.Effect<unknown> }
+    | undefined
   /** Types the text when stderr, or stdout, shows the other. */
   readonly typed?: { readonly text: string; readonly at: string } | undefined
   /** Runs this when stderr, or stdout, shows the text. */
   readonly reaction?: { readonly run: Effect.Effect<void>; readonly at: string } | undefined
   readonly cwd?: string | undefined
+  /** Default: half a minute. */
+  readonly timeout?: Duration.Input | undefined
 }
 
 /** Whether a terminal can be made here: script(1) of util-linux, and processes to be seen. */
 export const hasTerminal = existsSync("/usr/bin/script") && existsSync("/proc/self")
 
 /** Nothing of the environment of the tests reaches the command but where programs are. */
-const clean = { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), LANG: "C.UTF-8" }
+const clean = {
+  PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}`,
+  HOME: tmpdir(),
+  LANG: "C.UTF-8",
+  NODE_COMPILE_CACHE: join(root, "test", ".built", "cache")
+}
 
-/** Runs a program to its end, at most half a minute. */
+/** Runs a program to its end. */
 export const run = (file: string, args: ReadonlyArray<string>, options: Options = {}): Effect.Effect<Ran> =>
   Effect.callback<Ran>((resume) => {
     const child = spawn(file, args, { env: { ...clean, ...options.env }, cwd: options.cwd })
@@ -56,7 +66,7 @@ export const run = (file: string, args: ReadonlyArray<string>, options: Options 
     let { reaction, signal, typed } = options
     const see = () => {
       const shows = (reaction: { readonly at: string }) => (stdout + stderr).includes(reaction.at)
-      if (signal !== undefined && shows(signal)) {
+      if (signal !== undefined && "at" in signal && shows(signal)) {
         child.kill(signal.name)
         signal = undefined
       }
@@ -68,6 +78,10 @@ export const run = (file: string, args: ReadonlyArray<string>, options: Options 
         child.stdin.write(typed.text)
         typed = undefined
       }
+    }
+    if (signal !== undefined && "when" in signal) {
+      const { name, when } = signal
+      Effect.runFork(Effect.tap(when, () => Effect.sync(() => child.kill(name))))
     }
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text
@@ -84,7 +98,7 @@ export const run = (file: string, args: ReadonlyArray<string>, options: Options 
     return Effect.sync(() => child.kill("SIGKILL"))
   }).pipe(
     Effect.timeoutOrElse({
-      duration: Duration.seconds(30),
+      duration: options.timeout ?? "30 seconds",
       orElse: () => Effect.die(new Error(`${file} ${args.join(" ")} did not end`))
     })
   )
