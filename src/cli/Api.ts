@@ -20,6 +20,7 @@ import * as OperationsClient from "../OperationsClient.ts"
 import { AuthError } from "../OperationsError.ts"
 import { shown } from "./Args.ts"
 
+/** The flags that say which API. */
 export const flags = {
   vertex: Flag.Boolean("vertex").pipe(
     Flag.withDefault(false),
@@ -48,6 +49,7 @@ export const flags = {
   )
 }
 
+/** What {@link flags} give. */
 export interface Options {
   readonly vertex: boolean
   readonly project: Option.Option<string>
@@ -114,5 +116,7 @@ export const layer = (options: Options) =>
       : options.vertex
       ? yield* vertex(options)
       : yield* Gemini.endpointConfig()
-    return Layer.merge(Layer.succeed(CurrentEndpoint, endpoint), OperationsClient.layer(endpoint))
+    // Vertex AI sends videos inline, where they are not to go to Cloud Storage.
+    const limit = options.vertex ? { maxBodyBytes: 256 * 1024 * 1024 } : undefined
+    return Layer.merge(Layer.succeed(CurrentEndpoint, endpoint), OperationsClient.layer(endpoint, limit))
   }))

@@ -27,6 +27,7 @@ import * as Screen from "./Screen.ts"
 
 const defaultTimeout = Duration.minutes(10)
 
+/** The flags that say when to look, and how long to wait. */
 export const timingFlags = {
   interval: Args.duration("interval", (_) => Duration.isFinite(_) && Duration.isPositive(_)).pipe(
     Flag.optional,
@@ -46,19 +47,21 @@ export const timingFlags = {
   )
 }
 
-export const resumeFileFlag = Flag.Path("resume-file").pipe(
+const resumeFile = Flag.Path("resume-file").pipe(
   Flag.optional,
   Flag.withDescription("Where to write a token for lro resume, when the wait is stopped or times out")
 )
 
-export const outputFlag = Flag.Path("output").pipe(
+const output = Flag.Path("output").pipe(
   Flag.withAlias("o"),
   Flag.optional,
-  Flag.withDescription("Where to save the video that the operation made")
+  Flag.withDescription("Where to save the video that the operation made; a file that is there is replaced")
 )
 
-export const flags = { ...timingFlags, resumeFile: resumeFileFlag, output: outputFlag }
+/** The flags of a wait for one operation. */
+export const flags = { ...timingFlags, resumeFile, output }
 
+/** What {@link timingFlags} give. */
 export interface Timing {
   readonly interval: Option.Option<Duration.Duration>
   readonly backoff: boolean
@@ -66,6 +69,7 @@ export interface Timing {
   readonly longPoll: boolean
 }
 
+/** What {@link flags} give. */
 export interface Input extends Timing {
   readonly resumeFile: Option.Option<string>
   readonly output: Option.Option<string>
@@ -77,6 +81,7 @@ export const validate = ({ backoff, interval }: Timing): Effect.Effect<void, Cli
     ? Effect.fail(new CliError.ValidationError({ message: "--interval and --backoff exclude each other" }))
     : Effect.void
 
+/** The options of a wait that these flags stand for. */
 export const waitOptions = ({ backoff, interval, longPoll, timeout }: Timing) => ({
   schedule: backoff
     ? PollSchedule.backoff()
@@ -85,6 +90,7 @@ export const waitOptions = ({ backoff, interval, longPoll, timeout }: Timing) =>
   longPoll
 })
 
+/** What a person must type again to wait in the same way. */
 export const timingArgs = ({ backoff, interval, longPoll, timeout }: Timing): ReadonlyArray<string> => [
   ...Args.shown("interval", Option.map(interval, Args.typed)),
   ...(backoff ? ["--backoff"] : []),

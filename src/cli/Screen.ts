@@ -27,6 +27,8 @@ interface Row {
   readonly view: Bar.View
   /** When that was true, on the monotonic clock. */
   readonly at: bigint
+  /** Whether it was seen at all. */
+  readonly isSeen: boolean
 }
 
 /** What a row shows later than it was seen: the time goes on. */
@@ -51,7 +53,9 @@ export const make = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
   const style = Text.style(terminal)
   const since = yield* Clock.monotonicTimeNanos
   const running: Bar.View = { name: "", state: "running", elapsed: Duration.zero }
-  const rows = new Map<string, Row>(names.map((name) => [name, { view: { ...running, name }, at: since }]))
+  const rows = new Map<string, Row>(
+    names.map((name) => [name, { view: { ...running, name }, at: since, isSeen: false }])
+  )
   const predictors = new Map(
     yield* Effect.forEach(names, (name) => Effect.map(Progress.remaining, (remaining) => [name, remaining] as const))
   )
@@ -59,11 +63,11 @@ export const make = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
 
   const put = Effect.fnUntraced(function*(name: string, change: Partial<Bar.View>) {
     const at = yield* Clock.monotonicTimeNanos
-    const before = rows.get(name)?.view
+    const before = rows.get(name)
     const view: Bar.View = { ...running, ...change, name: Text.oneLine(name), elapsed: Duration.nanos(at - since) }
-    rows.set(name, { view, at })
-    const isNew = before === undefined || before.state !== view.state || before.percent !== view.percent ||
-      before.elapsed === Duration.zero
+    rows.set(name, { view, at, isSeen: true })
+    const isNew = before?.isSeen !== true || before.view.state !== view.state ||
+      Math.floor(before.view.percent ?? 0) !== Math.floor(view.percent ?? 0)
     if (!terminal.canAnimate && isNew) yield* write(`${Bar.logLine(view)}\n`)
   })
 

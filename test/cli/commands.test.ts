@@ -743,7 +743,10 @@ lro: models/veo/operations/filtered succeeded without a video
         writeFileSync(file, script)
         const loaded = yield* run("bash", ["--norc", "-c", `bash -n "$0" && . "$0" && complete -p lro`, file])
         assert.deepStrictEqual([loaded.code, loaded.stderr], [0, ""])
-        assert.match(loaded.stdout, /^complete .* lro\n$/)
+        const [, complete] = /^complete .*-F (\S+) lro\n$/.exec(loaded.stdout) ?? assert.fail(loaded.stdout)
+        const typed =
+          `. "$0" && COMP_LINE="lro wa" COMP_WORDS=(lro wa) COMP_CWORD=1 && ${complete}; echo "\${COMPREPLY[*]}"`
+        assert.strictEqual((yield* run("bash", ["--norc", "-c", typed, file])).stdout, "wait watch\n")
         for (const shell of ["zsh", "fish"]) {
           const { code, stdout } = yield* lro(["--completions", shell])
           assert.strictEqual(code, 0)

@@ -15,6 +15,7 @@ import * as Args from "../Args.ts"
 import * as Output from "../Output.ts"
 import * as Root from "../Root.ts"
 
+/** The operation that a command is about. */
 export const nameArgument = Argument.String("NAME").pipe(
   Argument.withDescription("The operation's full name, such as models/veo-3.0-generate-001/operations/abc123")
 )

@@ -87,5 +87,11 @@ const video = Command.make(
 
 export const start = Command.make("start").pipe(
   Command.withDescription("Start an operation"),
+  Command.withExamples([
+    {
+      command: "lro start video --model veo-3.0-generate-001 --prompt 'A cat that reads' --output cat.mp4",
+      description: "A video by Veo"
+    }
+  ]),
   Command.withSubcommands([video])
 )
