@@ -500,12 +500,13 @@ lro: there is no operation batches/none
         assert.strictEqual((yield* lro(["wait", document.name, "-o", file])).code, 0)
       }).pipe(Effect.scoped))
 
-    it.effect("a download that is cut leaves no part of a file, and says how to try it again", () =>
+    it.effect("a download that is cut leaves no part of a file, and what was there before, and says how to try it again", () =>
       Effect.gen(function*() {
         yield* fresh
         const { seed } = yield* Emulator.Emulator
         yield* seed({ faults: [{ what: "cut", verb: "download" }] })
         const directory = yield* temporary
+        writeFileSync(join(directory, "cat.mp4"), "another cat")
         const { code, stderr } = yield* lro([...start, "--output", join(directory, "cat.mp4")])
         assert.strictEqual(code, 3)
         assert.match(stderr, /\nlro: the video was made, but not saved: .+\n/)
@@ -513,7 +514,8 @@ lro: there is no operation batches/none
           stderr,
           /\n {5}next: lro wait models\/veo-3.0-generate-001\/operations\/\w+ --output \S+cat.mp4\n$/
         )
-        assert.deepStrictEqual(readdirSync(directory), [])
+        assert.deepStrictEqual(readdirSync(directory), ["cat.mp4"])
+        assert.strictEqual(readFileSync(join(directory, "cat.mp4"), "utf8"), "another cat")
       }).pipe(Effect.scoped))
 
     it.effect("1: a success whose videos were all filtered", () =>
