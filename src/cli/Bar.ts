@@ -35,9 +35,9 @@ export const namesWidth = (names: ReadonlyArray<string>, width: number): number 
   return Math.min(Math.max(...names.map(({ length }) => length)), Math.max(12, Math.floor(width * 0.4)))
 }
 
-/** A line of less than the width: one that fills it would wrap on some terminals. */
+/** A line that leaves room for the `^C` that a terminal echoes: what wraps could not be drawn over. */
 export const line = (view: View, { frame, names, width }: Layout, style: Style): string => {
-  const room = width - 1
+  const room = width - 3
   const name = names === 0 ? "" : `${style.bold(cut(view.name, names).padEnd(names))}  `
   const left = room - 2 - (names === 0 ? 0 : names + 2)
   const time = clock(view.elapsed)

@@ -45,9 +45,13 @@ export const RequestDocument = Schema.Struct({
   requested: Schema.Literals(["cancel", "delete"])
 })
 
+/** The state in the words of the command. */
+export const stateOf = ({ _tag }: Operation): (typeof OperationDocument.Type)["state"] =>
+  _tag === "Running" ? "running" : _tag === "Succeeded" ? "succeeded" : "failed"
+
 const toDocument = (operation: Operation, files: ReadonlyArray<string>): typeof OperationDocument.Type => ({
   name: operation.name,
-  state: operation._tag === "Running" ? "running" : operation._tag === "Succeeded" ? "succeeded" : "failed",
+  state: stateOf(operation),
   done: operation.done,
   ...Option.match(getProgress(operation), { onNone: () => undefined, onSome: (progress) => ({ progress }) }),
   ...(operation.metadata === undefined ? undefined : { metadata: operation.metadata }),

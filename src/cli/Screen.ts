@@ -73,12 +73,9 @@ export const make = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
 
   let drawn = 0
   let frame = 0
-  const erase = Effect.suspend(() => {
-    const up = drawn > 1 ? `\u001b[${drawn - 1}A` : ""
-    const text = drawn === 0 ? "" : `\r${up}\u001b[J`
-    drawn = 0
-    return text === "" ? Effect.void : write(text)
-  })
+  const toFirstLine = () => drawn > 1 ? `\r\u001b[${drawn - 1}A` : "\r"
+  const eraseBelow = "\u001b[J"
+  const erase = Effect.suspend(() => drawn === 0 ? Effect.void : write(toFirstLine() + eraseBelow))
   const draw = Effect.flatMap(Clock.monotonicTimeNanos, (now) => {
     const width = process.stderr.columns || 80
     const height = process.stderr.rows || 24
@@ -88,9 +85,9 @@ export const make = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
     const layout = { width, names: Bar.namesWidth(names, width), frame: frame++ }
     const lines = shown.slice(0, height - 2).map((view) => Bar.line(view, layout, style))
     if (lines.length < views.length) lines.push(style.dim(`and ${views.length - lines.length} more`))
-    const up = drawn > 1 ? `\u001b[${drawn - 1}A` : ""
+    const text = toFirstLine() + lines.map((line) => `\u001b[2K${line}`).join("\n") + eraseBelow
     drawn = lines.length
-    return write(`\r${up}${lines.map((line) => `\u001b[2K${line}`).join("\n")}`)
+    return write(text)
   })
 
   if (terminal.canAnimate) {
@@ -102,7 +99,7 @@ export const make = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
     see: Effect.fnUntraced(function*(operation, name = operation.name) {
       const remaining = yield* predictors.get(name)?.(operation) ?? Effect.succeed(Option.none())
       yield* put(name, {
-        state: operation._tag === "Running" ? "running" : operation._tag === "Succeeded" ? "succeeded" : "failed",
+        state: Output.stateOf(operation),
         percent: Option.getOrUndefined(getProgress(operation)),
         remaining: operation.done ? undefined : Option.getOrUndefined(remaining),
         note: operation._tag === "Failed"

@@ -181,7 +181,7 @@ running     42 %  batches/running
       Effect.gen(function*() {
         yield* fresh
         const args = ["wait", "batches/moving", "--interval", "50ms"]
-        const { code, stderr, stdout } = yield* lro(args, { reaction: yield* moves })
+        const { code, stderr, stdout } = yield* lro(args, { reactions: yield* moves })
         assert.strictEqual(code, 0)
         assert.match(stdout, /^batches\/moving\n {2}state {5}succeeded\n/)
         assert.strictEqual(
@@ -197,7 +197,7 @@ batches/moving succeeded, 0:00
       Effect.gen(function*() {
         yield* fresh
         const args = ["wait", "batches/moving", "--backoff", "--long-poll", "--json"]
-        const { code, stdout } = yield* lro(args, { reaction: yield* moves })
+        const { code, stdout } = yield* lro(args, { reactions: yield* moves })
         assert.deepStrictEqual([code, (yield* decode(stdout)).response], [0, { ok: true }])
       }))
 
@@ -348,7 +348,7 @@ lro: interrupted; batches/running is not stopped
         yield* fresh
         const names = ["batches/moving", "batches/failed", "batches/running", "batches/none"]
         const { code, stderr, stdout } = yield* lro(["watch", ...names, "--timeout", "3s", "--interval", "100ms"], {
-          reaction: yield* moves
+          reactions: yield* moves
         })
         assert.strictEqual(code, 1)
         assert.strictEqual(
@@ -379,14 +379,14 @@ lro: there is no operation batches/none
         const { code, stdout } = yield* lro(
           ["watch", "batches/moving", "batches/done", "--interval", "50ms", "--json"],
           {
-            reaction: yield* moves
+            reactions: yield* moves
           }
         )
         const documents = yield* Effect.forEach(linesOf(stdout), (line) => decode(line))
         assert.strictEqual(code, 0)
         assert.deepStrictEqual(
           documents.filter(({ name }) => name === "batches/moving").map(({ progress, state }) => [state, progress]),
-          [["running", 20], ["running", 60], ["succeeded", 60]]
+          [["running", 20], ["running", 60], ["succeeded", undefined]]
         )
         assert.deepStrictEqual(
           documents.filter(({ name }) => name === "batches/done").map(({ state }) => state),

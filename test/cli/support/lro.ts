@@ -39,8 +39,8 @@ export interface Options {
     | undefined
   /** Types the text when stderr, or stdout, shows the other. */
   readonly typed?: { readonly text: string; readonly at: string } | undefined
-  /** Runs this when stderr, or stdout, shows the text. */
-  readonly reaction?: { readonly run: Effect.Effect<void>; readonly at: string } | undefined
+  /** Runs each of these, once, when stderr, or stdout, shows its text. */
+  readonly reactions?: ReadonlyArray<{ readonly run: Effect.Effect<void>; readonly at: string }> | undefined
   readonly cwd?: string | undefined
   /** Default: half a minute. */
   readonly timeout?: Duration.Input | undefined
@@ -63,17 +63,16 @@ export const run = (file: string, args: ReadonlyArray<string>, options: Options 
     const child = spawn(file, args, { env: { ...clean, ...options.env }, cwd: options.cwd })
     let stdout = ""
     let stderr = ""
-    let { reaction, signal, typed } = options
+    let { reactions = [], signal, typed } = options
     const see = () => {
       const shows = (reaction: { readonly at: string }) => (stdout + stderr).includes(reaction.at)
       if (signal !== undefined && "at" in signal && shows(signal)) {
         child.kill(signal.name)
         signal = undefined
       }
-      if (reaction !== undefined && shows(reaction)) {
-        Effect.runFork(reaction.run)
-        reaction = undefined
-      }
+      const due = reactions.filter(shows)
+      reactions = reactions.filter((reaction) => !due.includes(reaction))
+      for (const { run } of due) Effect.runFork(run)
       if (typed !== undefined && shows(typed)) {
         child.stdin.write(typed.text)
         typed = undefined
@@ -114,15 +113,14 @@ export const operations: Readonly<Record<string, Story.Story>> = {
   "batches/moving": { duration: "1 hour", steps: [{ at: 0, metadata: { progressPercent: 20 } }] }
 }
 
-/** Lets `batches/moving` go on when it was seen: to 60 %, and then to its end. */
-export const moves = Effect.map(Emulator.Emulator, ({ add }) => ({
-  at: "20 %",
-  run: add("batches/moving", {
-    duration: 1000,
-    steps: [20, 60].map((progressPercent, i) => ({ at: i * 300, metadata: { progressPercent } })),
-    response: { ok: true }
-  })
-}))
+/** Lets `batches/moving` go on when it was seen: to 60 %, and from there to its end. */
+export const moves = Effect.map(Emulator.Emulator, ({ add }) => [
+  {
+    at: "20 %",
+    run: add("batches/moving", { duration: "1 hour", steps: [{ at: 0, metadata: { progressPercent: 60 } }] })
+  },
+  { at: "60 %", run: add("batches/moving", { duration: 0, response: { ok: true } }) }
+])
 
 /** Lets it end. */
 export const ends = Emulator.Emulator.use(({ add }) => add("batches/moving", { duration: 0, response: { ok: true } }))
