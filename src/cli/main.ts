@@ -7,6 +7,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import * as CliConfig from "effect/cli/CliConfig"
+import * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as GlobalFlag from "effect/cli/GlobalFlag"
@@ -66,11 +67,10 @@ const hangup = Effect.callback<never, Problem.Exited>((resume) => {
 const codeOf = (cause: Cause.Cause<unknown>): number => {
   if (Cause.hasInterruptsOnly(cause)) return Problem.exitCode.interrupted
   const error = Cause.squash(cause)
-  return error instanceof Problem.Exited
-    ? error.code
-    : Schema.is(Schema.Struct({ _tag: Schema.Literal("ShowHelp"), errors: Schema.Array(Schema.Unknown) }))(error)
-    ? (error.errors.length === 0 ? Problem.exitCode.success : Problem.exitCode.usage)
-    : Problem.exitCode.bug
+  if (error instanceof Problem.Exited) return error.code
+  if (!CliError.isCliError(error)) return Problem.exitCode.bug
+  const isAsked = error._tag === "ShowHelp" && error.errors.length === 0
+  return isAsked ? Problem.exitCode.success : Problem.exitCode.usage
 }
 
 const Services = Layer.mergeAll(
