@@ -64,13 +64,17 @@ const hangup = Effect.callback<never, Problem.Exited>((resume) => {
   process.once("SIGHUP", () => resume(Effect.fail(new Problem.Exited({ code: Problem.exitCode.hangup }))))
 })
 
-const codeOf = (cause: Cause.Cause<unknown>): number => {
+/** The exit code of what went wrong. The handlers and the parser have said what that is; of anything else it is said here. */
+const end = (cause: Cause.Cause<unknown>): number => {
   if (Cause.hasInterruptsOnly(cause)) return Problem.exitCode.interrupted
   const error = Cause.squash(cause)
   if (error instanceof Problem.Exited) return error.code
-  if (!CliError.isCliError(error)) return Problem.exitCode.bug
-  const isAsked = error._tag === "ShowHelp" && error.errors.length === 0
-  return isAsked ? Problem.exitCode.success : Problem.exitCode.usage
+  if (CliError.isCliError(error)) {
+    const isAsked = error._tag === "ShowHelp" && error.errors.length === 0
+    return isAsked ? Problem.exitCode.success : Problem.exitCode.usage
+  }
+  process.stderr.write(`lro: ${Cause.pretty(cause)}\n`)
+  return Problem.exitCode.bug
 }
 
 const Services = Layer.mergeAll(
@@ -97,7 +101,7 @@ export const main = (): void => {
     Effect.provide(Services),
     NodeRuntime.runMain({
       disableErrorReporting: true,
-      teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? Problem.exitCode.success : codeOf(exit.cause))
+      teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) ? Problem.exitCode.success : end(exit.cause))
     })
   )
 }
