@@ -25,8 +25,8 @@ import * as Operation from "./Operation.ts"
 import * as RpcStatus from "./RpcStatus.ts"
 
 /**
- * What is asked of an API: one of the five methods of `google.longrunning.Operations`, or `start` for the call that
- * makes an operation.
+ * What is asked of an API: one of the five methods of `google.longrunning.Operations`, `start` for the call that makes an
+ * operation, or `download` for a file that it made.
  *
  * @category models
  * @since 0.1.0
@@ -39,7 +39,7 @@ export type Verb = typeof Verb.Type
  * @category schemas
  * @since 0.1.0
  */
-export const Verb = Schema.Literals(["start", "get", "list", "cancel", "delete", "wait"])
+export const Verb = Schema.Literals(["start", "get", "list", "cancel", "delete", "wait", "download"])
 
 const call = { verb: Verb, operationName: Schema.String }
 const target = (error: { readonly verb: string; readonly operationName: string }) =>

@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Check from "./internal/check.ts"
+import { type Course, endOf, watched } from "./internal/course.ts"
 import { getProgress, type Operation } from "./Operation.ts"
 import { OperationDurations } from "./OperationDurations.ts"
 import type { HttpError, TransportError } from "./OperationsError.ts"
@@ -251,10 +252,10 @@ export const eta = (options: AdaptiveOptions = {}): Schedule.Schedule<Duration.D
       const percent = Option.getOrUndefined(getProgress(operation))
       if (percent === undefined) return delay(age)
       course = watched(course, { age, percent })
-      const { first, last, previous, step } = course
-      if (last === first) return delay(age)
-      const speed = Math.max(speedOf(first, last), speedOf(previous, last))
-      const remaining = last.age + (100 - last.percent) / speed - age
+      const { first, last, step } = course
+      const end = endOf(course)
+      if (end === undefined) return delay(age)
+      const remaining = end - age
       if (remaining <= 0) return delay(-remaining)
       const steps = (last.percent - first.percent) / step
       const trusted = Math.min(remaining * Math.min(0.95, steps / (steps + 1)), 2 * (age - first.age))
@@ -262,30 +263,6 @@ export const eta = (options: AdaptiveOptions = {}): Schedule.Schedule<Duration.D
     }
   }))
 }
-
-interface Sample {
-  readonly age: number
-  readonly percent: number
-}
-
-/** What was seen of the progress: where it began, its last two changes, and the smallest change so far. */
-interface Course {
-  readonly first: Sample
-  readonly previous: Sample
-  readonly last: Sample
-  readonly step: number
-}
-
-const watched = (course: Course | undefined, now: Sample): Course => {
-  if (course === undefined || now.percent < course.last.percent) {
-    return { first: now, previous: now, last: now, step: Number.POSITIVE_INFINITY }
-  }
-  const { first, last, step } = course
-  if (now.percent === last.percent) return course
-  return { first, previous: last, last: now, step: Math.min(step, now.percent - last.percent) }
-}
-
-const speedOf = (from: Sample, to: Sample): number => (to.percent - from.percent) / (to.age - from.age)
 
 /**
  * Looks from when operations of the same kind are known to end: no earlier, and then close to each other. Where fewer than

@@ -150,6 +150,21 @@ export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl"> {
 }
 
 /**
+ * The endpoint of the Gemini API, with its key and its base URL from the configuration as {@link layerConfig} reads them:
+ * for what needs the endpoint itself, such as `Veo.download`.
+ *
+ * @category endpoints
+ * @since 0.1.0
+ */
+export const endpointConfig = Effect.fnUntraced(function*(
+  options: Pick<ConfigOptions, "apiKey" | "baseUrl" | "version"> = {}
+): Effect.fn.Return<Endpoint.Endpoint, Config.ConfigError> {
+  const apiKey = yield* options.apiKey ?? apiKeyConfig
+  const baseUrl = yield* options.baseUrl ?? optional("GOOGLE_GEMINI_BASE_URL")
+  return endpoint({ apiKey, baseUrl, version: options.version })
+})
+
+/**
  * A client of the Gemini API, with its key from the configuration: `GOOGLE_API_KEY`, else `GEMINI_API_KEY`, as Google's
  * own clients read them.
  *
@@ -174,11 +189,7 @@ export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl"> {
 export const layerConfig = (
   options: ConfigOptions = {}
 ): Layer.Layer<OperationsClient.OperationsClient, Config.ConfigError, HttpClient.HttpClient> =>
-  Layer.unwrap(Effect.gen(function*() {
-    const apiKey = yield* options.apiKey ?? apiKeyConfig
-    const baseUrl = yield* options.baseUrl ?? optional("GOOGLE_GEMINI_BASE_URL")
-    return layer({ ...options, apiKey, baseUrl })
-  }))
+  Layer.unwrap(Effect.map(endpointConfig(options), (endpoint) => OperationsClient.layer(endpoint, options)))
 
 const apiKeyConfig: Config.Config<Redacted.Redacted> = set("GOOGLE_API_KEY").pipe(
   Config.orElse(() => set("GEMINI_API_KEY")),

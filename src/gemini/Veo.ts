@@ -3,14 +3,20 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
+import type * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
+import * as Stream from "effect/Stream"
+import type { Endpoint } from "../Endpoint.ts"
+import * as Download from "../internal/download.ts"
 import type { Operation } from "../Operation.ts"
 import * as Operations from "../Operations.ts"
 import type { OperationsClient } from "../OperationsClient.ts"
-import type { InvalidName, SendError } from "../OperationsError.ts"
+import { type InvalidName, InvalidResponse, type SendError, Unsupported } from "../OperationsError.ts"
 import * as OperationType from "../OperationType.ts"
 import { list, message, number, orEmpty, text } from "./internal/message.ts"
 import * as Names from "./internal/names.ts"
@@ -307,3 +313,72 @@ export const videos = (operation: Operation<Response>): ReadonlyArray<GeneratedV
 export const isFiltered = (operation: Operation<Response>): boolean =>
   operation._tag === "Succeeded" &&
   (operation.response.raiMediaFilteredCount > 0 || operation.response.raiMediaFilteredReasons.length > 0)
+
+/**
+ * Options of {@link download}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DownloadOptions {
+  /** How many bytes a video may have. Default: 4 GiB. */
+  readonly maxBytes?: number | undefined
+  /** How long no further byte may come. Default: 30 seconds. */
+  readonly idleTimeout?: Duration.Input | undefined
+}
+
+/**
+ * The bytes of a video, as they come in.
+ *
+ * **Details**
+ *
+ * A file of the Gemini API is asked for below the endpoint's own base URL, as Google's own clients do it. Redirects are
+ * followed, five at most. The credential goes to the endpoint's own host only; any other host is asked without it, and by
+ * https. A video that came inline is given as it is. One in Cloud Storage (`gs://…`) is `Unsupported`: that is another API,
+ * with other rights.
+ *
+ * Errors: `HttpError` (the API deletes videos after two days), `TransportError`, `InvalidResponse`, `AuthError`,
+ * `Unsupported`. Nothing is repeated.
+ *
+ * **Example** (Into a file)
+ *
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Operations } from "effect-lro"
+ * import { Gemini, Veo } from "effect-lro/gemini"
+ * import { Effect, FileSystem, Stream } from "effect"
+ * import { FetchHttpClient } from "effect/http"
+ *
+ * const program = Effect.gen(function*() {
+ *   const fs = yield* FileSystem.FileSystem
+ *   const directory = yield* fs.makeTempDirectoryScoped()
+ *   const started = yield* Veo.generateVideos({ model: "veo-3.0-generate-001", prompt: "A cat" })
+ *   const done = yield* Operations.wait(started)
+ *   const endpoint = yield* Gemini.endpointConfig()
+ *   for (const video of Veo.videos(done)) {
+ *     yield* Veo.download(endpoint, video).pipe(Stream.run(fs.sink(`${directory}/cat.mp4`)))
+ *   }
+ * }).pipe(Effect.scoped, Effect.provide([NodeServices.layer, FetchHttpClient.layer]))
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const download = (
+  endpoint: Endpoint,
+  { bytesBase64Encoded, uri }: GeneratedVideo,
+  options?: DownloadOptions
+): Stream.Stream<Uint8Array, SendError | Unsupported, HttpClient.HttpClient> => {
+  const invalid = (detail: string) =>
+    new InvalidResponse({ verb: "download", operationName: uri ?? "", kind: "Response", detail })
+  if (bytesBase64Encoded !== undefined) {
+    const bytes = Base64.decode(bytesBase64Encoded)
+    return Stream.fromEffect(Effect.mapError(Effect.fromResult(bytes), () => invalid("a video that is not base64")))
+  }
+  if (uri === undefined) return Stream.fail(invalid("a video without uri or bytes"))
+  if (uri.startsWith("gs://")) return Stream.fail(new Unsupported({ verb: "download", operationName: uri }))
+  const path = fileOfGemini.exec(uri)?.[1]
+  return Download.stream(endpoint, path === undefined ? uri : `${endpoint.baseUrl}${path}`, options)
+}
+
+const fileOfGemini = /^https:\/\/generativelanguage\.googleapis\.com(\/v\d\w*\/files\/[^/?#]+:download(?:\?.*)?)$/

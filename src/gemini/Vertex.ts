@@ -228,6 +228,21 @@ export interface ConfigOptions extends Omit<Options, "project" | "location" | "b
 }
 
 /**
+ * The endpoint of Vertex AI, with its project and location from the configuration as {@link layerConfig} reads them.
+ *
+ * @category endpoints
+ * @since 0.1.0
+ */
+export const endpointConfig = Effect.fnUntraced(function*(
+  options: ConfigOptions
+): Effect.fn.Return<Endpoint.Endpoint, Config.ConfigError> {
+  const project = yield* options.project ?? projectConfig
+  const location = yield* options.location ?? optional("GOOGLE_CLOUD_LOCATION")
+  const baseUrl = yield* options.baseUrl ?? optional("GOOGLE_VERTEX_BASE_URL")
+  return endpoint({ ...options, project, location, baseUrl })
+})
+
+/**
  * A client of Vertex AI, with its project and location from the configuration: `GOOGLE_CLOUD_PROJECT` and
  * `GOOGLE_CLOUD_LOCATION`, as Google's own clients read them. The token stays an option.
  *
@@ -272,12 +287,7 @@ export interface ConfigOptions extends Omit<Options, "project" | "location" | "b
 export const layerConfig = (
   options: ConfigOptions
 ): Layer.Layer<OperationsClient.OperationsClient, Config.ConfigError, HttpClient.HttpClient> =>
-  Layer.unwrap(Effect.gen(function*() {
-    const project = yield* options.project ?? projectConfig
-    const location = yield* options.location ?? optional("GOOGLE_CLOUD_LOCATION")
-    const baseUrl = yield* options.baseUrl ?? optional("GOOGLE_VERTEX_BASE_URL")
-    return layer({ ...options, project, location, baseUrl })
-  }))
+  Layer.unwrap(Effect.map(endpointConfig(options), (endpoint) => OperationsClient.layer(endpoint, options)))
 
 const projectConfig: Config.Config<string> = Config.orElse(
   set("GOOGLE_CLOUD_PROJECT"),

@@ -3,7 +3,7 @@
  * with operations that live as their stories say, and with faults.
  *
  * The same emulator is an `HttpClient` in process, which obeys `TestClock` ({@link layerHttpClient}), a server on a
- * loopback port (`EmulatorServer` in `effect-lro/node`), and a command (`npm run emulator`).
+ * loopback port (`EmulatorServer` in `effect-lro/node`), and a command (`lro emulator`).
  *
  * @since 0.1.0
  */
@@ -96,8 +96,8 @@ export interface Options extends Seed {
  * Served are, under any version (`v1`, `v1beta`, `v1beta1` …), get, list (`pageSize`, `pageToken`, `filter` by `done`),
  * cancel, delete and `:wait` for the names of every family, where the family has the verb; `:fetchPredictOperation` of
  * Vertex AI; and the calls that start an operation: `models/{m}:predictLongRunning`, `models/{m}:batchGenerateContent`,
- * `models/{m}:asyncBatchEmbedContent`, `POST tunedModels`, `fileSearchStores/{s}:importFile` and the upload to a store. A
- * path that the real API has not got is a 404 page of HTML, an operation that is not known a 404 with its envelope.
+ * `models/{m}:asyncBatchEmbedContent`, `POST tunedModels`, `fileSearchStores/{s}:importFile` and the upload to a store; and the
+ * files of the videos that were made (`files/{f}:download`), whose content is text. A path that the real API has not got is a 404 page of HTML, an operation that is not known a 404 with its envelope.
  *
  * The admin routes are `POST /emulator/seed` (a `Story.Seed` in JSON), `GET /emulator/requests` and
  * `POST /emulator/reset`.

@@ -9,7 +9,8 @@ import * as Schema from "effect/Schema"
 import type * as RpcStatus from "../RpcStatus.ts"
 
 /**
- * A verb of the API, as faults name it. `fetch` is Vertex AI's `:fetchPredictOperation`.
+ * A verb of the API, as faults name it. `fetch` is Vertex AI's `:fetchPredictOperation`, `download` that of a video's
+ * file.
  *
  * @category models
  * @since 0.1.0
@@ -22,7 +23,7 @@ export type FaultVerb = typeof FaultVerb.Type
  * @category schemas
  * @since 0.1.0
  */
-export const FaultVerb = Schema.Literals(["start", "get", "list", "cancel", "delete", "wait", "fetch"])
+export const FaultVerb = Schema.Literals(["start", "get", "list", "cancel", "delete", "wait", "fetch", "download"])
 
 /**
  * Something that goes wrong. `what` is one of:

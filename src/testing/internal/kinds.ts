@@ -1,3 +1,4 @@
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Predicate from "effect/Predicate"
 import * as RpcStatus from "../../RpcStatus.ts"
 import { type Life, type Moment, shareOf, type Wire } from "./life.ts"
@@ -36,6 +37,12 @@ export const video = (duration: number): Life =>
       }]
     }
   }))
+
+/** Its file: a quarter of a megabyte that no player takes for a video, but that tells whether it came whole. */
+export const videoFile = (id: string) => {
+  const line = `an emulated video, ${id}\n`
+  return HttpServerResponse.text(line.repeat(Math.ceil(256 * 1024 / line.length)), { contentType: "video/mp4" })
+}
 
 /** Veo on Vertex AI. */
 export const vertexVideo = (duration: number): Life =>

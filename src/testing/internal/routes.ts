@@ -8,6 +8,7 @@ export interface Route {
     | { readonly _tag: "fetch" }
     | { readonly _tag: "start"; readonly verb: string }
     | { readonly _tag: "tunedModel" }
+    | { readonly _tag: "download" }
   readonly path: string
   readonly version: string
   readonly name: string
@@ -64,6 +65,7 @@ export const parse = (method: string, pathname: string): Option.Option<Route> =>
   switch (method) {
     case "GET": {
       if (/^tunedModels(\/[^/]+)?$/.test(name)) return route({ _tag: "tunedModel" })
+      if (/^files\/[^/]+:download$/.test(name)) return route({ _tag: "download" })
       if (name !== "batches" && name !== "operations" && !name.endsWith("/operations")) return operation("get")
       return has("list", version, `${name}/x`) ? route({ _tag: "list" }) : Option.none()
     }

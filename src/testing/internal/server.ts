@@ -174,6 +174,13 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     return model === undefined ? WireFormat.notFound : WireFormat.json(model)
   })
 
+  /** The file of a video: of one that a start method began, it is named by the end of the operation's name. */
+  const download = (name: string) => {
+    const id = name.slice("files/".length, -":download".length)
+    const isKnown = id === "emulated" || [...entries.keys()].some((name) => name.endsWith(id))
+    return isKnown ? Kinds.videoFile(id) : WireFormat.notFound
+  }
+
   const admin = Effect.fnUntraced(function*(method: string, path: string, body: unknown) {
     switch (`${method} ${path}`) {
       case "GET /emulator/requests":
@@ -216,6 +223,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     switch (action._tag) {
       case "tunedModel":
         return yield* tunedModels(route.name)
+      case "download":
+        return download(route.name)
       case "list":
         return yield* list(route.name, query)
       case "start": {

@@ -1,0 +1,188 @@
+/**
+ * One operation to its end: the flags of a wait, its progress, what it leaves when it is stopped, and its result.
+ *
+ * @since 0.1.0
+ */
+import * as CliError from "effect/cli/CliError"
+import * as Flag from "effect/cli/Flag"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import type { Failed, Succeeded } from "../Operation.ts"
+import type { OperationsClient } from "../OperationsClient.ts"
+import { OperationFailed, type SettleError, type Timeout } from "../OperationsError.ts"
+import type * as OperationType from "../OperationType.ts"
+import * as PollSchedule from "../PollSchedule.ts"
+import * as ResumeToken from "../ResumeToken.ts"
+import type * as WaitOptions from "../WaitOptions.ts"
+import * as Api from "./Api.ts"
+import * as Args from "./Args.ts"
+import * as Output from "./Output.ts"
+import * as Problem from "./Problem.ts"
+import type * as Root from "./Root.ts"
+import * as Save from "./Save.ts"
+import * as Screen from "./Screen.ts"
+
+const defaultTimeout = Duration.minutes(10)
+
+/** The flags that say when to look, and how long to wait. */
+export const timingFlags = {
+  interval: Args.duration("interval", (_) => Duration.isFinite(_) && Duration.isPositive(_)).pipe(
+    Flag.optional,
+    Flag.withDescription("Look again after this time (default: 5s)")
+  ),
+  backoff: Flag.Boolean("backoff").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Look after 1 second, and ever less later, to 30 seconds; in place of --interval")
+  ),
+  timeout: Args.duration("timeout", () => true).pipe(
+    Flag.withDefault(defaultTimeout),
+    Flag.withDescription("Stop waiting after this time (default: 10m); 0s is one look, infinity has no end")
+  ),
+  longPoll: Flag.Boolean("long-poll").pipe(
+    Flag.withDefault(false),
+    Flag.withDescription("Let the server hold each look, where the API can")
+  )
+}
+
+const resumeFile = Flag.Path("resume-file").pipe(
+  Flag.optional,
+  Flag.withDescription("Where to write a token for lro resume, when the wait is stopped or times out")
+)
+
+const output = Flag.Path("output").pipe(
+  Flag.withAlias("o"),
+  Flag.optional,
+  Flag.withDescription("Where to save the video that the operation made; a file that is there is replaced")
+)
+
+/** The flags of a wait for one operation. */
+export const flags = { ...timingFlags, resumeFile, output }
+
+/** What {@link timingFlags} give. */
+export interface Timing {
+  readonly interval: Option.Option<Duration.Duration>
+  readonly backoff: boolean
+  readonly timeout: Duration.Duration
+  readonly longPoll: boolean
+}
+
+/** What {@link flags} give. */
+export interface Input extends Timing {
+  readonly resumeFile: Option.Option<string>
+  readonly output: Option.Option<string>
+}
+
+/** Two ways to look again are one too many. */
+export const validate = ({ backoff, interval }: Timing): Effect.Effect<void, CliError.CliError> =>
+  backoff && Option.isSome(interval)
+    ? Effect.fail(new CliError.ValidationError({ message: "--interval and --backoff exclude each other" }))
+    : Effect.void
+
+/** The options of a wait that these flags stand for. */
+export const waitOptions = ({ backoff, interval, longPoll, timeout }: Timing) => ({
+  schedule: backoff
+    ? PollSchedule.backoff()
+    : PollSchedule.fixed(Option.getOrElse(interval, () => Duration.seconds(5))),
+  timeout,
+  longPoll
+})
+
+/** What a person must type again to wait in the same way. */
+export const timingArgs = ({ backoff, interval, longPoll, timeout }: Timing): ReadonlyArray<string> => [
+  ...Args.shown("interval", Option.map(interval, Args.typed)),
+  ...(backoff ? ["--backoff"] : []),
+  ...(Duration.equals(timeout, defaultTimeout) ? [] : ["--timeout", Args.typed(timeout)]),
+  ...(longPoll ? ["--long-poll"] : [])
+]
+
+/** The command that goes on with a wait. */
+const resumeCommand = (name: string, input: Input, options: Root.Options): string =>
+  Args.commandLine([
+    "lro",
+    ...Option.match(input.resumeFile, { onNone: () => ["wait", name], onSome: (file) => ["resume", file] }),
+    ...Api.toArgs(options),
+    ...timingArgs(input),
+    ...Args.shown("output", input.output),
+    ...Args.shown("resume-file", input.resumeFile),
+    ...(options.json ? ["--json"] : [])
+  ])
+
+type Settle = (
+  target: OperationType.Target,
+  options: WaitOptions.ScheduleOptions<unknown, unknown, never, never, never, never, never, never>
+) => Effect.Effect<Succeeded | Failed, SettleError, OperationsClient>
+
+/**
+ * Waits for an operation, and gives its result; `of` is what a token is made of if the wait is stopped. Any end that is
+ * not wanted is the failure of the operation.
+ */
+export const follow = Effect.fnUntraced(function*(
+  settle: Settle,
+  name: string,
+  of: OperationType.Target | ResumeToken.ResumeToken,
+  input: Input,
+  options: Root.Options,
+  isWanted: (operation: Succeeded | Failed) => boolean = ({ _tag }) => _tag === "Succeeded"
+) {
+  yield* Save.check(input.output)
+  const resume = resumeCommand(name, input, options)
+  const leave = (token: Effect.Effect<ResumeToken.ResumeToken>) =>
+    Option.match(input.resumeFile, {
+      onNone: () => Effect.void,
+      onSome: (file) =>
+        Effect.flatMap(token, (token) =>
+          FileSystem.FileSystem.use((fs) => fs.writeFileString(file, `${ResumeToken.encode(token)}\n`)))
+    })
+  const since = yield* Clock.monotonicTimeNanos
+  const stopped = Effect.gen(function*() {
+    const before = typeof of !== "string" && "version" in of ? Effect.succeed(of) : Effect.orDie(ResumeToken.make(of))
+    const elapsed = Duration.millis(Math.round(Number((yield* Clock.monotonicTimeNanos) - since) / 1e6))
+    const token = Effect.map(before, (token) => ({ ...token, waited: Duration.sum(token.waited, elapsed) }))
+    yield* Effect.ignore(leave(token))
+    yield* Output.stderr(
+      Problem.render({ code: Problem.exitCode.interrupted, what: `interrupted; ${name} is not stopped`, next: resume })
+    )
+  })
+  const wait = Effect.gen(function*() {
+    const screen = yield* Screen.make([name])
+    return yield* settle(name, {
+      ...waitOptions(input),
+      onProgress: (operation) => screen.see(operation, name)
+    })
+  }).pipe(
+    Effect.scoped,
+    Effect.catchTag("Timeout", (timeout: Timeout) =>
+      Effect.andThen(
+        leave(ResumeToken.fromTimeout(timeout, of)),
+        Effect.fail(new Problem.StillRunning({ timeout, resume }))
+      ))
+  )
+  yield* Effect.flatMap(wait, (operation) => finish(operation, isWanted(operation), input, options, resume)).pipe(
+    Effect.onInterrupt(() => stopped)
+  )
+})
+
+/** The result of an operation that has ended. */
+const finish = Effect.fnUntraced(function*(
+  operation: Succeeded | Failed,
+  isWanted: boolean,
+  input: Input,
+  options: Root.Options,
+  again: string
+) {
+  if (operation._tag === "Failed") {
+    if (isWanted || options.json) yield* Output.operation(operation, options)
+    return isWanted ? undefined : yield* new OperationFailed({ operation })
+  }
+  const files = Option.isNone(input.output)
+    ? []
+    : yield* Save.videos(operation, input.output.value).pipe(
+      Effect.mapError((cause) =>
+        cause._tag === "NoVideo" || cause._tag === "Usage" ? cause : new Problem.NotSaved({ cause, again })
+      )
+    )
+  yield* Output.operation(operation, options, files)
+})

@@ -1,0 +1,105 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as Headers from "effect/http/Headers"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Option from "effect/Option"
+import * as Record from "effect/Record"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import type { Endpoint } from "../Endpoint.ts"
+import { InvalidResponse, type SendError, TransportError } from "../OperationsError.ts"
+import * as Check from "./check.ts"
+import * as Mask from "./mask.ts"
+import * as Transport from "./transport.ts"
+
+export interface Options {
+  readonly maxBytes?: number | undefined
+  readonly idleTimeout?: Duration.Input | undefined
+}
+
+const maxRedirects = 5
+
+/**
+ * The bytes of a file, as they come in. The credential goes to the API's own host only: neither another host that the
+ * address names nor one that a redirect leads to is given it, and neither is asked without TLS, unless the API itself is.
+ *
+ * @internal
+ */
+export const stream = (
+  endpoint: Endpoint,
+  address: string,
+  options: Options = {}
+): Stream.Stream<Uint8Array, SendError, HttpClient.HttpClient> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const maxBytes = Check.positiveInt("maxBytes", options.maxBytes ?? 4 * 1024 ** 3)
+    const idleTimeout = Check.positiveDuration("idleTimeout", options.idleTimeout ?? "30 seconds")
+    const call: Transport.Call = { verb: "download", operationName: address }
+    const http = yield* HttpClient.HttpClient
+    const requestInit = Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit))
+    const base = new URL(endpoint.baseUrl)
+
+    const failed = (kind: TransportError["kind"], detail: string) => new TransportError({ ...call, kind, detail })
+    const stalled = () => failed("Timeout", `no further byte within ${Duration.format(idleTimeout)}`)
+
+    const ask = Effect.fnUntraced(
+      function*(url: URL): Effect.fn.Return<readonly [HttpClientResponse.HttpClientResponse, Mask.Mask], SendError> {
+        const isOwn = url.origin === base.origin
+        const credential = isOwn ? yield* endpoint.auth : {}
+        const secrets = Record.map(credential, Redacted.value)
+        const mask = Mask.make(Object.values(secrets))
+        const response = yield* HttpClientRequest.get(url).pipe(
+          HttpClientRequest.setHeaders(isOwn ? endpoint.headers : {}),
+          HttpClientRequest.setHeaders(secrets),
+          http.execute,
+          Effect.catchIf(Transport.isStatusError, ({ reason }) => Effect.succeed(reason.response)),
+          Effect.mapError(Transport.fromHttpClientError(call, mask)),
+          Effect.provideService(FetchHttpClient.RequestInit, { ...requestInit, redirect: "manual" }),
+          Effect.updateService(Headers.CurrentRedactedNames, (names) => [...names, ...Object.keys(credential)]),
+          Effect.timeoutOrElse({ duration: idleTimeout, orElse: () => Effect.fail(stalled()) })
+        )
+        return [response, mask]
+      }
+    )
+
+    const open = Effect.fnUntraced(function*(
+      address: string,
+      redirects: number
+    ): Effect.fn.Return<readonly [HttpClientResponse.HttpClientResponse, Mask.Mask], SendError> {
+      const url = URL.canParse(address) ? new URL(address) : undefined
+      if (
+        url === undefined ||
+        !(url.protocol === "https:" || (url.protocol === "http:" && url.protocol === base.protocol))
+      ) {
+        return yield* failed("Request", "the file is at no address of https")
+      }
+      const [response, mask] = yield* ask(url)
+      if (response.status >= 200 && response.status < 300) return [response, mask]
+      const answer = yield* Effect.mapError(
+        Transport.readAnswer(response, 1024),
+        Transport.fromHttpClientError(call, mask)
+      )
+      const { location } = response.headers
+      if (response.status < 300 || response.status >= 400 || location === undefined || !URL.canParse(location, url)) {
+        return yield* Transport.toHttpError(call, answer, mask, yield* Clock.currentTimeMillis)
+      }
+      if (redirects === maxRedirects) return yield* failed("Request", `more than ${maxRedirects} redirects`)
+      return yield* open(new URL(location, url).href, redirects + 1)
+    })
+
+    const [response, mask] = yield* open(address, 0)
+    let bytes = 0
+    return response.stream.pipe(
+      Stream.mapError(Transport.fromHttpClientError(call, mask)),
+      Stream.timeoutOrElse({ duration: idleTimeout, orElse: () => Stream.fail(stalled()) }),
+      Stream.mapEffect((chunk) => {
+        bytes += chunk.byteLength
+        return bytes <= maxBytes
+          ? Effect.succeed(chunk)
+          : Effect.fail(new InvalidResponse({ ...call, kind: "TooLarge", detail: `more than ${maxBytes} bytes` }))
+      })
+    )
+  }))
