@@ -99,20 +99,22 @@ const measure = async ({ interval, longest, seed, system: systemName, url, waits
     }
   }
 
+  await new Promise((resolve) => setTimeout(resolve, begin - now() - 20))
   globalThis.gc?.()
   const heapBefore = process.memoryUsage().heapUsed
   const cpuBefore = cpuTime()
-  let measuring = 0
-  let heap = 0
   const starting = setInterval(() => {
     startDue()
-    if (begun < waits || now() < begin + interval * 0.95) return
-    clearInterval(starting)
+    if (begun === waits) clearInterval(starting)
+  }, 5)
+  let measuring = 0
+  let heap = 0
+  setTimeout(() => {
     const cpu = cpuTime()
     globalThis.gc?.()
     heap = process.memoryUsage().heapUsed - heapBefore
     measuring = cpuTime() - cpu
-  }, 5)
+  }, begin - now() + interval * 0.99)
   await finished
   const cpu = cpuTime() - cpuBefore - measuring
   const counts = await control(url)
