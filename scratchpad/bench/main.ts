@@ -33,6 +33,9 @@ const until = Date.now() + Number(flags.minutes ?? (flags.quick ? 1 : 20)) * 60_
 /** Once a second, and more seldom where a second would be too short for this machine, so that no system is held up. */
 const intervalOf = (waits: number) => flags.quick ? 300 : waits <= 2000 ? 1000 : waits <= 10_000 ? 8000 : 60_000
 
+/** How many intervals the longest operation runs: so many that there is something to measure, so few that time suffices. */
+const longestOf = (waits: number) => flags.quick ? 3 : waits <= 100 ? 5 : waits <= 2000 ? 9 : waits <= 10_000 ? 2 : 1.5
+
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const resultsFile = here(flags.quick ? "results/quick/runs.json" : "results/runs.json")
 mkdirSync(here("results/quick"), { recursive: true })
@@ -55,13 +58,14 @@ const url = await new Promise<string>((resolve) =>
 
 const measure = async (system: string, waits: number, run: number): Promise<Run> => {
   const interval = intervalOf(waits)
-  const task: Task = { url, system, waits, interval, seed: run }
+  const longest = longestOf(waits)
+  const task: Task = { url, system, waits, interval, longest, seed: run }
   const load = loadavg()[0] ?? 0
   try {
     const { stdout } = await promisify(execFile)(
       process.execPath,
       ["--expose-gc", here("waiter.ts"), JSON.stringify(task)],
-      { timeout: 20_000 + 6 * interval }
+      { timeout: 20_000 + 2 * (longest + 1) * interval }
     )
     // What a peer prints comes before.
     const measured: Measured = JSON.parse(stdout.slice(stdout.lastIndexOf("{\"startUp\"")))

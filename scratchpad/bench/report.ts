@@ -71,7 +71,7 @@ export const report = ({ bundles, machine, runs, schedules }: All): string => {
         number(at(system, ({ lateness }) => lateness.p50).median),
         number(at(system, ({ lateness }) => lateness.p99).median),
         number(at(system, ({ peak }) => peak / 2 ** 20).median),
-        waits < 100 ? "–" : number(at(system, ({ heapPerWait }) => heapPerWait).median),
+        waits < 1000 ? "–" : number(at(system, ({ heapPerWait }) => heapPerWait).median),
         number(at(system, ({ startUp }) => startUp).median),
         String(look.count)
       ]]

@@ -9,8 +9,10 @@ export interface Task {
   readonly url: string
   readonly system: string
   readonly waits: number
-  /** The delay between looks, in milliseconds. Starts are spread over one, and operations run for one to three of them. */
+  /** The delay between looks, in milliseconds. Starts are spread over one. */
   readonly interval: number
+  /** Operations run for one interval and more, the longest for so many. */
+  readonly longest: number
   readonly seed: number
 }
 
@@ -52,7 +54,7 @@ const control = async (url: string, names?: ReadonlyArray<string>) => {
   return counts as { readonly requests: number; readonly connections: number }
 }
 
-const measure = async ({ interval, seed, system: systemName, url, waits }: Task): Promise<Measured> => {
+const measure = async ({ interval, longest, seed, system: systemName, url, waits }: Task): Promise<Measured> => {
   const make = systems[systemName]
   if (make === undefined) throw new Error(`no system is called ${systemName}`)
   const before = now()
@@ -60,15 +62,22 @@ const measure = async ({ interval, seed, system: systemName, url, waits }: Task)
   await system.wait("operations/0-first")
   const startUp = now() - before
 
-  // What runs for the first time is slower; who waits for many operations has that behind him.
-  for (let i = 0; i < 20; i++) {
-    await Promise.all(Array.from({ length: 25 }, (_, n) => system.wait(`operations/0-warm${i}-${n}`)))
+  // What runs for the first time is slower, most of all where there is much of it; who waits for many operations has that
+  // behind him.
+  const warm = await make(url, 20)
+  for (let i = 0; i < 10; i++) {
+    await Promise.all(
+      Array.from({ length: 100 }, (_, n) => warm.wait(`operations/${Math.round(now()) + 100}-${i}-${n}`))
+    )
   }
+  await warm.close()
 
   const share = waitersPerName(systemName)
   const begin = now() + 500
   const starts = Array.from({ length: waits }, (_, i) => begin + interval * (Math.floor(i / share) * share) / waits)
-  const ends = starts.map((start, i) => Math.round(start + interval * (1 + 2 * random(seed, Math.floor(i / share)))))
+  const ends = starts.map((start, i) =>
+    Math.round(start + interval * (1 + (longest - 1) * random(seed, Math.floor(i / share))))
+  )
   const names = ends.map((end, i) => `operations/${end}-${Math.floor(i / share)}`)
   await control(url, [...new Set(names)])
 
@@ -90,20 +99,22 @@ const measure = async ({ interval, seed, system: systemName, url, waits }: Task)
     }
   }
 
+  await new Promise((resolve) => setTimeout(resolve, begin - now() - 20))
   globalThis.gc?.()
   const heapBefore = process.memoryUsage().heapUsed
   const cpuBefore = cpuTime()
-  let measuring = 0
-  let heap = 0
   const starting = setInterval(() => {
     startDue()
-    if (begun < waits || now() < begin + interval * 0.95) return
-    clearInterval(starting)
+    if (begun === waits) clearInterval(starting)
+  }, 5)
+  let measuring = 0
+  let heap = 0
+  setTimeout(() => {
     const cpu = cpuTime()
     globalThis.gc?.()
     heap = process.memoryUsage().heapUsed - heapBefore
     measuring = cpuTime() - cpu
-  }, 5)
+  }, begin - now() + interval * 0.99)
   await finished
   const cpu = cpuTime() - cpuBefore - measuring
   const counts = await control(url)

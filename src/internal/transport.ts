@@ -86,7 +86,9 @@ const errorBodyTime = Duration.seconds(2)
  */
 const shortBody = 16 * 1024
 
-const isShort = ({ headers }: HttpClientResponse.HttpClientResponse): boolean =>
+const utf8 = new TextDecoder()
+
+const isShort = (headers: Headers.Headers): boolean =>
   headers["content-encoding"] === undefined && Number(headers["content-length"] ?? "NaN") <= shortBody
 
 /**
@@ -100,10 +102,10 @@ export const readAnswer = (response: HttpClientResponse.HttpClientResponse, maxB
     const { headers, status } = response
     const isOk = status >= 200 && status < 300
     const limit = isOk ? maxBytes : Math.min(maxBytes, errorBodyLimit)
-    if (isOk && isShort(response)) {
+    if (isOk && isShort(headers)) {
       return Effect.map(response.arrayBuffer, (body): Answer => {
         const cut = body.byteLength > limit
-        return { status, headers, text: cut ? "" : new TextDecoder().decode(body), cut }
+        return { status, headers, text: cut ? "" : utf8.decode(body), cut }
       })
     }
     const chunks: Array<Uint8Array> = []

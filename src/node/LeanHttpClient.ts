@@ -102,6 +102,14 @@ class Exchange implements Undici.Dispatcher.DispatchHandler {
     return this.end !== undefined
   }
 
+  /** All bytes, where all have come. */
+  takeWhole(): ReadonlyArray<Uint8Array> | undefined {
+    if (this.end !== "whole") return undefined
+    const { chunks } = this
+    this.chunks = []
+    return chunks
+  }
+
   /** The bytes that have come in, or those that come next. */
   read<E>(onError: (cause: unknown) => E): Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, E> {
     const { chunks, end } = this
@@ -133,6 +141,7 @@ class LeanResponse extends Inspectable.Class implements HttpClientResponse.HttpC
   readonly [HttpClientResponse.TypeId]: typeof HttpClientResponse.TypeId = HttpClientResponse.TypeId
   private readonly exchange: Exchange
   private readonly head: Head
+  private converted: Headers.Headers | undefined
   private isRead = false
   private whole: Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError> | undefined
 
@@ -155,7 +164,7 @@ class LeanResponse extends Inspectable.Class implements HttpClientResponse.HttpC
   }
 
   get headers(): Headers.Headers {
-    return Headers.fromInput(this.head.headers)
+    return this.converted ??= Headers.fromInput(this.head.headers)
   }
 
   get cookies(): Cookies.Cookies {
@@ -187,11 +196,21 @@ class LeanResponse extends Inspectable.Class implements HttpClientResponse.HttpC
     })
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError> {
-    return this.whole ??= Stream.runCollect(this.stream).pipe(
-      Effect.map((chunks) => Uint8Array.from(Buffer.concat(chunks)).buffer),
+    return this.whole ??= this.wholeAtOnce() ?? Stream.runCollect(this.stream).pipe(
+      Effect.map(joined),
       Effect.cached,
       Effect.runSync
     )
+  }
+
+  /** The short way, for an answer that came in one piece. */
+  private wholeAtOnce(): Effect.Effect<ArrayBuffer> | undefined {
+    const chunks = this.isRead || this.head.headers["content-encoding"] !== undefined
+      ? undefined
+      : this.exchange.takeWhole()
+    if (chunks === undefined) return undefined
+    this.isRead = true
+    return Effect.succeed(joined(chunks))
   }
 
   /** Ends the exchange with the signal. An answer that came in one piece needs none. */
@@ -249,6 +268,9 @@ class LeanResponse extends Inspectable.Class implements HttpClientResponse.HttpC
     return pipeArguments(this, arguments)
   }
 }
+
+const joined = (chunks: ReadonlyArray<Uint8Array>): ArrayBuffer =>
+  Uint8Array.from(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).buffer
 
 const decoderOf: Readonly<Record<string, (() => Duplex) | undefined>> = {
   gzip: () => createGunzip(),

@@ -24,11 +24,11 @@ const growth = (rows, y, label, height) => {
     marginRight: 150,
     style: { background: "white", fontSize: "12px" },
     x: { type: "log", label: "waits at once →", ticks: [...new Set(rows.map(({ waits }) => waits))], tickFormat: ",d" },
-    y: { type: "log", label, grid: true, ticks: 5, tickFormat: "~s" },
+    y: { type: "log", label, grid: true, ticks: 5, tickFormat: "~s", domain: domainOf(rows, y) },
     marks: [
       Plot.line(rows, { x: "waits", y, z: "system", stroke: ({ system }) => colorOf(system), sort: "waits" }),
       Plot.dot(rows, { x: "waits", y, fill: ({ system }) => colorOf(system), r: 2.5 }),
-      Plot.text(spread(last, y, height), {
+      Plot.text(spread(last, "waits", y, domainOf(rows, y), height), {
         x: "waits",
         y: "at",
         text: "system",
@@ -40,52 +40,55 @@ const growth = (rows, y, label, height) => {
   })
 }
 
-/** Moves labels apart that would lie on each other, on a logarithmic scale. */
-const spread = (points, y, height) => {
-  const values = points.map((point) => point[y])
-  const step = (Math.max(...values) / Math.min(...values)) ** (15 / (height - 60))
-  let above = 0
+/** Moves labels apart that would lie on each other, on logarithmic scales of this height and width. */
+const spread = (points, x, y, [least, most], height) => {
+  const step = (most / least) ** (13 / (height - 60))
+  const placed = []
   return points.toSorted((a, b) => a[y] - b[y]).map((point) => {
-    above = Math.max(point[y], above * step)
-    return Object.assign({}, point, { at: above })
+    const near = placed.filter((one) => Math.abs(Math.log(one[x] / point[x])) < 0.5)
+    const one = Object.assign({}, point, { at: Math.max(point[y], ...near.map(({ at }) => at * step)) })
+    placed.push(one)
+    return one
   })
 }
 
+const domainOf = (rows, y) => {
+  const values = rows.map((row) => row[y])
+  return [Math.min(...values) * 0.9, Math.max(...values) * 1.1]
+}
+
 const schedulePlot = (costs, distribution) => {
-  const rows = costs.filter((cost) => cost.distribution === distribution && cost.lateness > 0)
-  const shown = { document, width, height: 380, marginLeft: 70, marginRight: 150 }
+  const rows = costs
+    .filter((cost) => cost.distribution === distribution && cost.lateness > 0)
+    .map(({ lateness, looks, schedule, whose }) => ({ looks, schedule, whose, seconds: lateness / 1000 }))
   const named = rows.filter(({ whose }) => whose !== "best")
+  const domain = domainOf(named, "seconds")
+  const height = 420
+  const fill = ({ whose }) => whose === "ours" ? "#c2410c" : "#64748b"
   return Plot.plot({
-    ...shown,
+    document,
+    width,
+    height,
+    marginLeft: 70,
+    marginRight: 150,
     style: { background: "white", fontSize: "12px" },
     x: { type: "log", label: `requests per operation (${distribution}) →`, ticks: 6, tickFormat: "~s" },
-    y: {
-      type: "log",
-      label: "↑ lateness, mean seconds",
-      grid: true,
-      ticks: 5,
-      domain: [0.4, Math.max(...named.map(({ lateness }) => lateness / 1000)) * 1.3]
-    },
+    y: { type: "log", label: "↑ lateness, mean seconds", grid: true, ticks: 5, tickFormat: "~s", domain, clamp: true },
     marks: [
-      Plot.line(rows.filter(({ lateness, whose }) => whose === "best" && lateness >= 400), {
+      Plot.line(rows.filter(({ seconds, whose }) => whose === "best" && seconds >= domain[0] && seconds <= domain[1]), {
         x: "looks",
-        y: ({ lateness }) => lateness / 1000,
+        y: "seconds",
         stroke: "#16a34a",
         strokeDasharray: "4 3"
       }),
-      Plot.dot(named, {
+      Plot.dot(named, { x: "looks", y: "seconds", fill, r: 3.5 }),
+      Plot.text(spread(named, "looks", "seconds", domain, height), {
         x: "looks",
-        y: ({ lateness }) => lateness / 1000,
-        fill: ({ whose }) => whose === "ours" ? "#c2410c" : "#64748b",
-        r: 3.5
-      }),
-      Plot.text(named, {
-        x: "looks",
-        y: ({ lateness }) => lateness / 1000,
+        y: "at",
         text: "schedule",
         dx: 7,
         textAnchor: "start",
-        fill: ({ whose }) => whose === "ours" ? "#c2410c" : "#64748b"
+        fill
       })
     ]
   })
@@ -102,8 +105,9 @@ export const chart = ({ runs, schedules }) => {
       heap: over(runs, system, waits, ({ heapPerWait }) => heapPerWait).median
     }))
   )
-  const cpu = rows.filter(({ cpu }) => cpu > 0)
-  const heap = rows.filter(({ heap, waits }) => waits >= 100 && heap > 0)
+  // Of a single wait one measures mostly what runs beside it; the table has it.
+  const cpu = rows.filter(({ cpu, waits }) => waits >= 100 && cpu > 0)
+  const heap = rows.filter(({ heap, waits }) => waits >= 1000 && heap > 0)
   const parts = [
     ["Processor time per operation", growth(cpu, "cpu", "↑ µs of processor time per operation", 420)],
     ...heap.length === 0

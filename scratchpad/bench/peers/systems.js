@@ -56,7 +56,7 @@ export const peers = {
     return {
       wait: (name) => {
         const path = `${url}/azure/${name}`
-        const started = { method: "PUT", url: path, body: {} }
+        const started = { method: "POST", url: path, body: {} }
         const headers = { "operation-location": path }
         return createHttpPoller({
           // The start is not part of what is measured: it is said to have been accepted.
