@@ -153,6 +153,16 @@ export interface ConfigOptions extends Omit<Options, "apiKey" | "baseUrl"> {
  * The endpoint of the Gemini API, with its key and its base URL from the configuration as {@link layerConfig} reads them:
  * for what needs the endpoint itself, such as `Veo.download`.
  *
+ * **Example** (The bytes of a video)
+ *
+ * ```ts
+ * import { Gemini, Veo } from "effect-lro/gemini"
+ * import { Effect, Stream } from "effect"
+ *
+ * const bytes = (video: Veo.GeneratedVideo) =>
+ *   Stream.unwrap(Effect.map(Gemini.endpointConfig(), (endpoint) => Veo.download(endpoint, video)))
+ * ```
+ *
  * @category endpoints
  * @since 0.1.0
  */

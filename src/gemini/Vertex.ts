@@ -230,6 +230,21 @@ export interface ConfigOptions extends Omit<Options, "project" | "location" | "b
 /**
  * The endpoint of Vertex AI, with its project and location from the configuration as {@link layerConfig} reads them.
  *
+ * **Example** (Where it is)
+ *
+ * ```ts
+ * import { Vertex } from "effect-lro/gemini"
+ * import { ConfigProvider, Effect, Redacted } from "effect"
+ *
+ * const environment = ConfigProvider.layer(
+ *   ConfigProvider.fromUnknown({ GOOGLE_CLOUD_PROJECT: "my-project", GOOGLE_CLOUD_LOCATION: "europe-west4" })
+ * )
+ * const endpoint = Vertex.endpointConfig({ accessToken: Effect.succeed(Redacted.make("ya29.token")) })
+ *
+ * const program = Effect.map(Effect.provide(endpoint, environment), ({ baseUrl }) => baseUrl)
+ * await Effect.runPromise(program) // => "https://europe-west4-aiplatform.googleapis.com"
+ * ```
+ *
  * @category endpoints
  * @since 0.1.0
  */
