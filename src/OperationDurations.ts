@@ -14,7 +14,8 @@ import * as Schema from "effect/Schema"
 /** So many are kept of each kind; the oldest go first. */
 const kept = 100
 
-const Durations = Schema.Struct({ version: Schema.Literal(1), millis: Schema.Array(Schema.Finite) })
+// Every wait knows the service, few its layers: bundlers may drop these, with all that they use.
+const Durations = /*#__PURE__*/ Schema.Struct({ version: Schema.Literal(1), millis: Schema.Array(Schema.Finite) })
 
 /**
  * The durations of earlier operations, by their kind.
@@ -60,7 +61,7 @@ export class OperationDurations extends Context.Service<OperationDurations, {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValueStore> = Layer.effect(
+export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValueStore> = /*#__PURE__*/ Layer.effect(
   OperationDurations,
   Effect.map(KeyValueStore.KeyValueStore, (keyValueStore) => {
     const store = KeyValueStore.toSchemaStore(KeyValueStore.prefix(keyValueStore, "effect-lro.durations."), Durations)
@@ -103,4 +104,7 @@ export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValu
  * @category layers
  * @since 0.1.0
  */
-export const layerMemory: Layer.Layer<OperationDurations> = Layer.provide(layer, KeyValueStore.layerMemory)
+export const layerMemory: Layer.Layer<OperationDurations> = /*#__PURE__*/ Layer.provide(
+  layer,
+  KeyValueStore.layerMemory
+)
