@@ -51,3 +51,4 @@ server.listen(0, "127.0.0.1", 4096, () => {
   const address = server.address()
   if (typeof address === "object") process.send?.(address?.port)
 })
+process.on("disconnect", () => process.exit())
