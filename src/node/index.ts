@@ -1,1 +1,3 @@
 export * as EmulatorServer from "./EmulatorServer.ts"
+export * as SqliteClient from "./SqliteClient.ts"
+export * as SqliteEngine from "./SqliteEngine.ts"

@@ -1,0 +1,102 @@
+/**
+ * The engine of durable waits in one process: all that it knows is in one SQLite file.
+ *
+ * @since 0.1.0
+ */
+import type { ConfigError } from "effect/Config"
+import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
+import type { MessageStorage } from "effect/cluster/MessageStorage"
+import type { Sharding } from "effect/cluster/Sharding"
+import type { ShardingConfig } from "effect/cluster/ShardingConfig"
+import * as SingleRunner from "effect/cluster/SingleRunner"
+import * as Digest from "effect/crypto/Digest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import type { SqlClient } from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import type { WorkflowEngine } from "effect/workflow/WorkflowEngine"
+import { DatabaseSync } from "node:sqlite"
+import * as SqliteClient from "./SqliteClient.ts"
+
+/**
+ * Options of {@link layer}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends SqliteClient.Options {
+  /**
+   * Settings of the runner, in place of these: stored work is looked for every second, which is how late a durable pause
+   * may end; a million waits fit in memory.
+   */
+  readonly shardingConfig?: Partial<ShardingConfig["Service"]> | undefined
+}
+
+/**
+ * An engine for workflows, `effect-lro/workflow` among them, that needs nothing but a file.
+ *
+ * **When to use**
+ *
+ * Where one process waits, and its waits must survive it. For many machines see `ClusterWorkflowEngine` of
+ * `effect/cluster`, with Postgres.
+ *
+ * **Details**
+ *
+ * One process at a time works on a file. A second one waits until the first has ended, however it did, and then takes up
+ * its work: so a deployment may start the new process before it stops the old. For that a file beside this one, with
+ * `-lock` after its name, is locked; the lock ends with its process. It needs a disk of this machine.
+ *
+ * **Example** (A wait that the next process goes on with)
+ *
+ * ```ts
+ * import { Veo } from "effect-lro/gemini"
+ * import { SqliteEngine } from "effect-lro/node"
+ * import { DurableOperations } from "effect-lro/workflow"
+ * import { Layer } from "effect"
+ *
+ * const Videos = DurableOperations.make("Videos", { type: Veo.Video, timeout: "1 hour" })
+ *
+ * const VideosLive = Videos.layer.pipe(Layer.provideMerge(SqliteEngine.layer({ filename: "waits.sqlite" })))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<WorkflowEngine | Sharding | MessageStorage | SqlClient, SqlError | ConfigError> =>
+  ClusterWorkflowEngine.layer.pipe(
+    Layer.provideMerge(SingleRunner.layer({
+      runnerStorage: "memory",
+      shardingConfig: {
+        entityMessagePollInterval: "1 second",
+        maxResidentEntities: 1_000_000,
+        ...options.shardingConfig
+      }
+    })),
+    Layer.provide(Digest.layerWebCrypto),
+    Layer.provideMerge(SqliteClient.layer(options)),
+    Layer.provide(Layer.effectDiscard(alone(options.filename)))
+  )
+
+/** Waits until no other process works on the file. SQLite's locks are the system's, which a killed process leaves. */
+const alone = (filename: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => new DatabaseSync(filename === ":memory:" ? filename : `${filename}-lock`, { timeout: 0 })),
+    (lock) => Effect.sync(() => lock.close())
+  ).pipe(
+    Effect.flatMap((lock) =>
+      Effect.try({ try: () => lock.exec("BEGIN EXCLUSIVE"), catch: (cause) => cause }).pipe(
+        Effect.tapError(() => Effect.logDebug(`another process works on ${filename}`)),
+        Effect.retry({
+          while: isBusy,
+          schedule: Schedule.spaced("100 millis")
+        }),
+        Effect.orDie
+      )
+    )
+  )
+
+/** `SQLITE_BUSY`. */
+const isBusy = (cause: unknown): boolean => cause instanceof Error && "errcode" in cause && cause.errcode === 5

@@ -1,0 +1,1 @@
+export * as DurableOperations from "./DurableOperations.ts"
