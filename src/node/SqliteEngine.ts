@@ -28,7 +28,7 @@ import * as SqliteClient from "./SqliteClient.ts"
 export interface Options extends SqliteClient.Options {
   /**
    * Settings of the runner, in place of these: stored work is looked for every second, which is how late a durable pause
-   * may end; a million waits fit in memory.
+   * may end; a process that is told to stop gives what is under way, a start say, 5 seconds; a million waits fit in memory.
    */
   readonly shardingConfig?: Partial<ShardingConfig["Service"]> | undefined
 }
@@ -71,6 +71,7 @@ export const layer = (
       runnerStorage: "memory",
       shardingConfig: {
         entityMessagePollInterval: "1 second",
+        entityTerminationTimeout: "5 seconds",
         maxResidentEntities: 1_000_000,
         ...options.shardingConfig
       }

@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import { InterruptOnTermination } from "effect/cluster/ClusterSchema"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -124,8 +123,7 @@ const define = <A, M, R>(tag: string, type: OperationType.OperationType<A, M>, b
     success: Operation.Succeeded,
     error: Failure,
     idempotencyKey: ({ key }) => key
-  // A process that is told to stop does not wait for those that wait.
-  }).annotate(InterruptOnTermination, true)
+  })
   const idOf = (key: string) => workflow.executionId({ key, at: 0, input: null })
   const decode = decoderOf(type)
 

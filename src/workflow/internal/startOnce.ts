@@ -30,8 +30,7 @@ export const make = <Input, A, M, R, R4>(options: {
   const unsent = new Set<string>()
 
   const attempt = (key: string, input: Input, since: number) => {
-    // An interruption, when the process is told to stop, waits for the answer: it would be lost.
-    const send = Effect.uninterruptible(Effect.suspend(() => start(input)))
+    const send = Effect.suspend(() => start(input))
     const interrupted = new StartInterrupted({ key, since })
     if (onInterrupted === "fail") return { send, recover: interrupted }
     if (onInterrupted === "resend") return { send, recover: send }
