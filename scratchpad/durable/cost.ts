@@ -28,7 +28,10 @@ const Api = Layer.mock(OperationsClient.OperationsClient)({
       const n = (looksAt.get(name) ?? 0) + 1
       looksAt.set(name, n)
       return n < Number(looks)
-        ? Operation.running(name, { "@type": "type.googleapis.com/Metadata", progressPercent: Math.floor(n / Number(looks) * 100) })
+        ? Operation.running(name, {
+          "@type": "type.googleapis.com/Metadata",
+          progressPercent: Math.floor(n / Number(looks) * 100)
+        })
         : Operation.succeeded(name, { "@type": "type.googleapis.com/Video", uri: `https://example.com/files/${name}` })
     })
 })
@@ -46,7 +49,10 @@ const program = Effect.gen(function*() {
   const before = yield* changes
   const started = performance.now()
   const cpu = process.cpuUsage()
-  const names = Array.from({ length: Number(waits) }, (_, i) => `models/veo-3.0-generate-001/operations/${i.toString(36).padStart(12, "0")}`)
+  const names = Array.from(
+    { length: Number(waits) },
+    (_, i) => `models/veo-3.0-generate-001/operations/${i.toString(36).padStart(12, "0")}`
+  )
   yield* Effect.forEach(names, (name) => Waits.begin(name), { concurrency: 100, discard: true })
   const begun = performance.now()
   yield* Effect.forEach(names, (name) => Waits.wait(name), { concurrency: "unbounded", discard: true })
@@ -59,7 +65,11 @@ const program = Effect.gen(function*() {
   const bytes = statSync(filename).size
   const per = (n: number) => (n / Number(waits)).toFixed(1)
   console.log(JSON.stringify({
-    waits, looks, pauses, interval, total,
+    waits,
+    looks,
+    pauses,
+    interval,
+    total,
     rowsPerWait: per(messages + replies),
     bytesPerWait: per(bytes),
     writesPerWait: per(writes),

@@ -112,7 +112,8 @@ const connect = (database: DatabaseSync): Connection => {
 
   return {
     execute: (sql, params, transform) => Effect.map(rows(reuse, sql, params), (all) => transform?.(all) ?? all),
-    executeUnprepared: (sql, params, transform) => Effect.map(rows(once, sql, params), (all) => transform?.(all) ?? all),
+    executeUnprepared: (sql, params, transform) =>
+      Effect.map(rows(once, sql, params), (all) => transform?.(all) ?? all),
     executeRaw: (sql, params) => run(reuse, sql, (statement) => statement.run(...bound(params))),
     executeValues: (sql, params) => values(reuse, sql, params),
     executeValuesUnprepared: (sql, params) => values(once, sql, params),

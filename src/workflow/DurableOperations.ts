@@ -109,6 +109,14 @@ export interface DurableWait<in Input, in Key, out A, out M, out R> {
   readonly interrupt: (key: Key) => Effect.Effect<void, never, WorkflowEngine>
 }
 
+/**
+ * What a wait by name is for: the operation's name, as it is or in a reference. A bare id means `operations/<id>`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Named<A = unknown, M = unknown> = string | OperationType.OperationRef<A, M>
+
 /** What is stored of a wait that was begun: its key, when it was begun, and what it starts, if it does. */
 const Payload = Schema.Struct({ key: Schema.String, at: Schema.Finite, input: Schema.Json })
 
@@ -221,11 +229,11 @@ const waiting = <A, M, R1, R2, R3>(options: Options<A, M, R1, R2, R3>) => {
 export const make = <A, M, R1 = never, R2 = never, R3 = never>(
   tag: string,
   options: Options<A, M, R1, R2, R3>
-): DurableWait<string | OperationType.OperationRef<A, M>, string, A, M, OperationsClient | R1 | R2 | R3> => {
+): DurableWait<Named<A, M>, Named<A, M>, A, M, OperationsClient | R1 | R2 | R3> => {
   const waitFor = waiting(options)
   const durable = define(tag, options.type, ({ at, key }) => waitFor(key, at))
   // A name that is refused is a key like others; the first look says why.
-  const keyOf = (target: string | OperationType.OperationRef<A, M>) => {
+  const keyOf = (target: Named<A, M>) => {
     const name = OperationType.nameOf(target)
     return Result.getOrElse(OperationName.parse(name), () => name)
   }
@@ -277,7 +285,16 @@ export const make = <A, M, R1 = never, R2 = never, R3 = never>(
  * @category constructors
  * @since 0.1.0
  */
-export const makeStart = <P extends Schema.Codec<unknown, unknown>, A, M, R, R1 = never, R2 = never, R3 = never, R4 = never>(
+export const makeStart = <
+  P extends Schema.Codec<unknown, unknown>,
+  A,
+  M,
+  R,
+  R1 = never,
+  R2 = never,
+  R3 = never,
+  R4 = never
+>(
   tag: string,
   options: Options<A, M, R1, R2, R3> & {
     /** What a start needs to know; kept in the store as JSON. */

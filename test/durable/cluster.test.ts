@@ -36,44 +36,50 @@ const freePort = Effect.callback<number>((resume) => {
 })
 
 describe.skipIf(url === "")("three runners and a Postgres", () => {
-  it.live(`every wait ends once, and no operation is started twice (kills: ${kills}, seed: ${seed})`, () =>
-    Effect.gen(function*() {
-      const store = yield* database("lro_kills")
-      const operations = yield* Trial.operations(isDeep ? 60 : 16, kills * 5000)
-      const api = yield* startApi({ operations, faults: [{ what: "status", verb: "get", probability: 0.02 }] })
-      const { note, outcomes } = Trial.notes()
-      const starts: Array<string> = []
-      const next = Effect.gen(function*() {
-        starts.push(...Trial.startsUpTo(starts.length + 2).slice(starts.length))
-        const keys = [...Object.keys(operations), ...starts]
-        return yield* startRunner({ store, port: yield* freePort, baseUrl: api.baseUrl, keys, note })
-      })
+  it.live(
+    `every wait ends once, and no operation is started twice (kills: ${kills}, seed: ${seed})`,
+    () =>
+      Effect.gen(function*() {
+        const store = yield* database("lro_kills")
+        const operations = yield* Trial.operations(isDeep ? 60 : 16, kills * 5000)
+        const api = yield* startApi({ operations, faults: [{ what: "status", verb: "get", probability: 0.02 }] })
+        const { note, outcomes } = Trial.notes()
+        const starts: Array<string> = []
+        const next = Effect.gen(function*() {
+          starts.push(...Trial.startsUpTo(starts.length + 2).slice(starts.length))
+          const keys = [...Object.keys(operations), ...starts]
+          return yield* startRunner({ store, port: yield* freePort, baseUrl: api.baseUrl, keys, note })
+        })
 
-      let runners: ReadonlyArray<Runner> = yield* Effect.all([next, next, next])
-      const all = [...runners]
-      yield* Effect.forEach(runners, ({ until }) => until("begun"), { discard: true })
-      const killed: Array<number> = []
-      for (let i = 0; i < kills; i++) {
-        yield* Effect.sleep(yield* Random.nextIntBetween(100, 4000))
-        const [victim, ...rest] = yield* Random.shuffle(runners)
-        if (victim === undefined) break
-        yield* end(victim.child)
-        killed.push(Date.now())
-        // Another machine, at another address, in its place.
-        const fresh = yield* next
-        all.push(fresh)
-        runners = [...rest, fresh]
-      }
-      yield* Effect.forEach(runners, ({ until }) => until("done"), { discard: true })
+        let runners: ReadonlyArray<Runner> = yield* Effect.all([next, next, next])
+        const all = [...runners]
+        yield* Effect.forEach(runners, ({ until }) => until("begun"), { discard: true })
+        const killed: Array<number> = []
+        for (let i = 0; i < kills; i++) {
+          yield* Effect.sleep(yield* Random.nextIntBetween(100, 4000))
+          const [victim, ...rest] = yield* Random.shuffle(runners)
+          if (victim === undefined) break
+          yield* end(victim.child)
+          killed.push(Date.now())
+          // Another machine, at another address, in its place.
+          const fresh = yield* next
+          all.push(fresh)
+          runners = [...rest, fresh]
+        }
+        yield* Effect.forEach(runners, ({ until }) => until("done"), { discard: true })
 
-      const seen = yield* api.seen
-      const interrupted = Trial.judge({ operations, starts, outcomes }, seen)
-      const looks = all.map(({ looks }) => looks())
-      assert.isAtLeast(looks.filter((n) => n > 0).length, 3, "the waits are not spread over the runners")
-      console.log(`${kills} kills, ${Object.keys(operations).length} waits by name, ${starts.length} starts`)
-      console.log(`looks of each of ${all.length} runners: ${looks.join(" ")}`)
-      console.log(`${interrupted} starts interrupted and not sent again; from the kill on, ${Trial.resumed(seen, killed)}`)
-    }).pipe(Random.withSeed(seed)), 120_000 + kills * 20_000)
+        const seen = yield* api.seen
+        const interrupted = Trial.judge({ operations, starts, outcomes }, seen)
+        const looks = all.map(({ looks }) => looks())
+        assert.isAtLeast(looks.filter((n) => n > 0).length, 3, "the waits are not spread over the runners")
+        console.log(`${kills} kills, ${Object.keys(operations).length} waits by name, ${starts.length} starts`)
+        console.log(`looks of each of ${all.length} runners: ${looks.join(" ")}`)
+        console.log(
+          `${interrupted} starts interrupted and not sent again; from the kill on, ${Trial.resumed(seen, killed)}`
+        )
+      }).pipe(Random.withSeed(seed)),
+    120_000 + kills * 20_000
+  )
 
   // Effect-TS/effect#8312: with an asynchronous client a wait that was woken could be claimed and skipped, and slept for ten
   // minutes.
@@ -101,7 +107,10 @@ describe.skipIf(url === "")("three runners and a Postgres", () => {
         (name) => Effect.map(Waits.wait(name), (operation) => assert.strictEqual(operation.response, 5)),
         { concurrency: 20, discard: true }
       ).pipe(
-        Effect.timeoutOrElse({ duration: "5 minutes", orElse: () => Effect.sync(() => assert.fail("a wait has stalled")) }),
+        Effect.timeoutOrElse({
+          duration: "5 minutes",
+          orElse: () => Effect.sync(() => assert.fail("a wait has stalled"))
+        }),
         Effect.provide(Waits.layer.pipe(
           Layer.provideMerge(Cluster.layer(store, yield* freePort)),
           Layer.provide(Api)

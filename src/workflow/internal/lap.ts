@@ -9,8 +9,8 @@ import * as Check from "../../internal/check.ts"
 import { decoderOf } from "../../internal/decoding.ts"
 import { sameJson } from "../../internal/json.ts"
 import * as Operation from "../../Operation.ts"
-import { type InvalidResponse, OperationFailed, Timeout, type WaitError } from "../../OperationsError.ts"
 import type { OperationsClient } from "../../OperationsClient.ts"
+import { type InvalidResponse, OperationFailed, Timeout, type WaitError } from "../../OperationsError.ts"
 import * as OperationType from "../../OperationType.ts"
 import * as PollSchedule from "../../PollSchedule.ts"
 import { settle } from "../../Waiting.ts"
@@ -23,6 +23,7 @@ import type * as DurableOperations from "../DurableOperations.ts"
 
 /** When a schedule was stepped, and with what; the operation is left out where it is that of the step before. */
 const Step = Schema.Struct({ at: Schema.Finite, operation: Schema.optionalKey(Operation.Running) })
+type Step = typeof Step.Type
 
 /** The operation runs, and is to be looked at again at `until`; `isLast` if that is the deadline. */
 const Paused = Schema.TaggedStruct("Paused", {
@@ -66,18 +67,19 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
     const decode = decoderOf<A, M>(type)
     const typed = (operation: Operation.Operation) => decode({ verb: "get", operationName: name }, operation)
     const deadline = since + Duration.toMillis(timeout)
+    const graceEnd = since + Duration.toMillis(grace)
 
-    /** The schedule as it was after the steps of the history. What it answered then was recorded and is not asked again. */
-    const resumed = Effect.fnUntraced(function*(steps: ReadonlyArray<typeof Step.Type>) {
-      const step = yield* at(since, Schedule.toStep(schedule))
-      let operation: Operation.Operation = Operation.running(name)
-      yield* Effect.forEach(steps, (past) => {
-        operation = past.operation ?? operation
-        return Effect.flatMap(typed(operation), (operation) => at(past.at, step(past.at, operation))).pipe(
+    /** The schedule after the steps of the history. The delays that it gave then are not asked for again. */
+    const resumed = Effect.fnUntraced(function*(steps: ReadonlyArray<Step>) {
+      const step = yield* asOf(since, Schedule.toStep(schedule))
+      let seen: Operation.Operation = Operation.running(name)
+      yield* Effect.forEach(steps, ({ at, operation = seen }) => {
+        seen = operation
+        return Effect.flatMap(typed(operation), (operation) => asOf(at, step(at, operation))).pipe(
           Pull.catchDone(() => Effect.void)
         )
       }, { discard: true })
-      return { step, operation }
+      return step
     })
 
     return Effect.fnUntraced(function*(history: ReadonlyArray<Paused>): Effect.fn.Return<
@@ -86,27 +88,31 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
       OperationsClient | R1 | R2 | R3
     > {
       const before = history.at(-1)
-      const now = yield* Clock.currentTimeMillis
-      const left = before?.isLast === true ? 0 : Math.max(0, deadline - now)
+      const past = history.flatMap(({ steps }) => steps)
       const polled = history.reduce((sum, { polls }) => sum + polls, 0)
-      const { operation, step } = yield* resumed(history.flatMap(({ steps }) => steps))
-      const steps: Array<typeof Step.Type> = []
-      let last = operation
-      let paused: { readonly until: number; readonly isLast: boolean } | undefined
+      const step = yield* resumed(past)
+      const left = before?.isLast === true ? 0 : Math.max(0, deadline - (yield* Clock.currentTimeMillis))
 
-      const pausing = Schedule.fromStep(Effect.succeed(
+      let seen = past.findLast(({ operation }) => operation !== undefined)?.operation
+      const steps: Array<Step> = []
+      const record = (at: number, operation: Operation.Running) => {
+        steps.push(seen !== undefined && sameJson(operation, seen) ? { at } : { at, operation })
+        if (steps.length > maxSteps) steps.splice(0, 2, { ...steps[0], ...steps[1], at })
+        seen = operation
+      }
+
+      let paused: { readonly until: number; readonly isLast: boolean } | undefined
+      const untilPause = Schedule.fromStep(Effect.succeed(
         Effect.fnUntraced(function*(_: number, operation: Operation.Operation) {
           const now = yield* Clock.currentTimeMillis
-          const [output, wanted] = yield* Effect.flatMap(typed(operation), (operation) => at(now, step(now, operation)))
-          if (operation._tag === "Running") {
-            steps.push({ at: now, ...(sameJson(operation, last) ? undefined : { operation }) })
-            if (steps.length > maxSteps) steps.splice(0, 2, { ...steps[0], at: now, ...steps[1] })
-            last = operation
-          }
+          const [output, wanted] = yield* Effect.flatMap(
+            typed(operation),
+            (operation) => asOf(now, step(now, operation))
+          )
+          if (operation._tag === "Running") record(now, operation)
           const delay = Duration.max(wanted, floor)
-          const goesOn = Duration.isLessThanOrEqualTo(delay, threshold) || history.length >= maxPauses ||
-            left === 0 || now >= deadline
-          if (goesOn) return [output, delay] satisfies [unknown, Duration.Duration]
+          const inMemory = Duration.isLessThanOrEqualTo(delay, threshold) || history.length >= maxPauses
+          if (inMemory || left === 0 || now >= deadline) return [output, delay] satisfies [unknown, Duration.Duration]
           const until = now + Duration.toMillis(delay)
           paused = { until: Math.min(until, deadline), isLast: until + Duration.toMillis(floor) > deadline }
           return yield* Cause.done(output)
@@ -115,13 +121,11 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
 
       const { onProgress } = options
       return yield* settle(OperationType.ref(asSent, name), {
-        schedule: pausing,
-        timeout: left === Number.POSITIVE_INFINITY ? "Infinity" : Duration.millis(left),
+        schedule: untilPause,
+        timeout: left === Number.POSITIVE_INFINITY ? "Infinity" : left,
         initialSpread: before === undefined ? spread : 0,
-        notFoundGrace: Duration.max(Duration.subtract(grace, Duration.millis(now - since)), Duration.zero),
-        onProgress: onProgress === undefined
-          ? undefined
-          : (operation) => Effect.flatMap(typed(operation), onProgress),
+        notFoundGrace: Math.max(0, graceEnd - (yield* Clock.currentTimeMillis)),
+        onProgress: onProgress && ((operation) => Effect.flatMap(typed(operation), onProgress)),
         longPoll,
         minDelay,
         retry
@@ -129,20 +133,29 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
         Effect.flatMap((operation): Effect.Effect<typeof Lap.Type, InvalidResponse | OperationFailed> =>
           operation._tag === "Failed"
             ? new OperationFailed({ operation })
-            : Effect.as(typed(operation), { _tag: "Ended" as const, operation })
+            : Effect.as(typed(operation), { _tag: "Ended", operation })
         ),
-        Effect.catchTag("Timeout", (timeout) =>
-          paused === undefined
-            ? Effect.flatMap(Clock.currentTimeMillis, (now) =>
-              new Timeout({ ...timeout, polls: polled + timeout.polls, elapsed: Duration.millis(now - since) }))
-            : Effect.succeed({ _tag: "Paused" as const, ...paused, polls: timeout.polls, steps }))
+        Effect.catchTag("Timeout", (timeout) => {
+          if (paused !== undefined) {
+            return Effect.succeed({ _tag: "Paused" as const, ...paused, polls: timeout.polls, steps })
+          }
+          // What this lap did not see, those before it did.
+          const last = timeout.last ?? seen
+          return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            new Timeout({
+              ...timeout,
+              ...(last === undefined ? undefined : { last }),
+              polls: polled + timeout.polls,
+              elapsed: Duration.millis(now - since)
+            }))
+        })
       )
     })
   }
 }
 
 /** Runs an effect as of a time: schedules that know the age of a wait read the clock. */
-const at = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+const asOf = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Clock.clockWith((clock) => {
     const nanos = BigInt(Math.round(millis * 1e6))
     return Effect.provideService(effect, Clock.Clock, {

@@ -36,10 +36,13 @@ export const make = <Input, A, M, R, R4>(options: {
     if (onInterrupted === "resend") return { send, recover: send }
     return {
       send,
-      recover: Effect.flatMap(onInterrupted(input, { since }), Option.match({
-        onNone: () => send,
-        onSome: (found) => Effect.succeed(found)
-      }))
+      recover: Effect.flatMap(
+        onInterrupted(input, { since }),
+        Option.match({
+          onNone: () => send,
+          onSome: (found) => Effect.succeed(found)
+        })
+      )
     }
   }
 

@@ -41,7 +41,9 @@ const program = Effect.gen(function*() {
   return yield* Effect.never
 })
 
-const GeminiLive = Gemini.layer({ apiKey: Redacted.make("any-key"), baseUrl }).pipe(Layer.provide(FetchHttpClient.layer))
+const GeminiLive = Gemini.layer({ apiKey: Redacted.make("any-key"), baseUrl }).pipe(
+  Layer.provide(FetchHttpClient.layer)
+)
 
 process.on("disconnect", () => process.exit())
 const stop = new AbortController()

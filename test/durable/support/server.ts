@@ -33,12 +33,14 @@ const server = Effect.gen(function*() {
 
 process.on("disconnect", () => process.exit())
 await Effect.runPromise(server.pipe(
-  Effect.provide(EmulatorServer.layer().pipe(
-    Layer.provideMerge(Emulator.layer({
-      duration: "3 seconds",
-      operations: seed.operations,
-      // A start is taken at once, and answered late: the window in which a crash loses the answer.
-      faults: [{ what: "slow", verb: "start", duration: 150 }, ...seed.faults ?? []]
-    }))
-  ))
+  Effect.provide(
+    EmulatorServer.layer().pipe(
+      Layer.provideMerge(Emulator.layer({
+        duration: "3 seconds",
+        operations: seed.operations,
+        // A start is taken at once, and answered late: the window in which a crash loses the answer.
+        faults: [{ what: "slow", verb: "start", duration: 150 }, ...seed.faults ?? []]
+      }))
+    )
+  )
 ))
