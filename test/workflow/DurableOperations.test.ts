@@ -8,7 +8,7 @@ import { DurableOperations } from "effect-lro/workflow"
 import { HttpClient } from "effect/http"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
-import { WorkflowEngine } from "effect/workflow"
+import type { WorkflowEngine } from "effect/workflow"
 import { play } from "../support/play.ts"
 import { engine, file, inMemory, playDurable } from "./support.ts"
 

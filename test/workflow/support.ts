@@ -31,7 +31,7 @@ export const playDurable = <A, E>(
     yield* TestClock.adjust("30 days")
     const exit = Option.getOrThrow(yield* poll)
     const calls = yield* TestOperations.TestOperations.use((_) => _.calls)
-    return { exit, calls: calls.map((call) => ({ ...call, at: call.at - start })) }
+    return { exit, calls: calls.map(({ at, name, verb }) => ({ verb, name, at: at - start })) }
   }).pipe(inMemory(waits), Effect.provide(TestOperations.layer(script)))
 
 /** A path for a file, gone with the scope. */

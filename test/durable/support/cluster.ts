@@ -15,7 +15,7 @@ export const layer = (url: string, port: number) =>
         runnerAddress: Option.some(RunnerAddress.make("127.0.0.1", port)),
         runnerHealthCheckInterval: "1 second",
         shardLockExpiration: "6 seconds",
-        shardLockRefreshInterval: "1 second",
+        shardLockRefreshInterval: "2 seconds",
         refreshAssignmentsInterval: "500 millis",
         entityMessagePollInterval: "250 millis",
         entityTerminationTimeout: "2 seconds",
