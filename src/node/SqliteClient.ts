@@ -5,18 +5,18 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Semaphore from "effect/Semaphore"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
-import * as SqlError from "effect/sql/SqlError"
+import type { SqlError } from "effect/sql/SqlError"
 import * as Statement from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite"
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
+import { attempt, open } from "./internal/sqlite.ts"
 
 /**
  * Options of {@link layer}.
@@ -58,15 +58,11 @@ export interface Options {
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<SqlClient.SqlClient, SqlError.SqlError> =>
+export const layer = (options: Options): Layer.Layer<SqlClient.SqlClient, SqlError> =>
   Layer.effect(SqlClient.SqlClient, make(options)).pipe(Layer.provide(Reactivity.layer))
 
 const make = Effect.fnUntraced(function*(options: Options) {
-  const timeout = Duration.toMillis(options.busyTimeout ?? "5 seconds")
-  const database = yield* Effect.acquireRelease(
-    attempt("open the file", () => new DatabaseSync(options.filename, { timeout })),
-    (database) => Effect.sync(() => database.close())
-  )
+  const database = yield* open(options.filename, options.busyTimeout ?? "5 seconds")
   yield* attempt("set up the file", () => database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"))
   const connection = connect(database)
   return yield* SqlClient.make({
@@ -124,16 +120,3 @@ const connect = (database: DatabaseSync): Connection => {
 
 /** SQLite says what is wrong with a value that it does not take. */
 const bound = (params: Params) => params as ReadonlyArray<SQLInputValue>
-
-const attempt = <A>(operation: string, f: () => A): Effect.Effect<A, SqlError.SqlError> =>
-  Effect.try({
-    try: f,
-    catch: (cause) =>
-      new SqlError.SqlError({
-        reason: SqlError.classifySqliteError(numbered(cause), { message: `SQLite could not ${operation}`, operation })
-      })
-  })
-
-/** Node has SQLite's own number under `errcode`, where Effect looks for `errno`. */
-const numbered = (cause: unknown): unknown =>
-  Predicate.isError(cause) && "errcode" in cause ? Object.assign(cause, { errno: cause.errcode }) : cause

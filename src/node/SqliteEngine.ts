@@ -16,7 +16,7 @@ import * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { WorkflowEngine } from "effect/workflow/WorkflowEngine"
-import { DatabaseSync } from "node:sqlite"
+import { attempt, open } from "./internal/sqlite.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
 /**
@@ -83,21 +83,11 @@ export const layer = (
 
 /** Waits until no other process works on the file. SQLite's locks are the system's, which a killed process leaves. */
 const alone = (filename: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => new DatabaseSync(filename === ":memory:" ? filename : `${filename}-lock`, { timeout: 0 })),
-    (lock) => Effect.sync(() => lock.close())
-  ).pipe(
+  open(filename === ":memory:" ? filename : `${filename}-lock`, 0).pipe(
     Effect.flatMap((lock) =>
-      Effect.try({ try: () => lock.exec("BEGIN EXCLUSIVE"), catch: (cause) => cause }).pipe(
-        Effect.tapError(() => Effect.logDebug(`another process works on ${filename}`)),
-        Effect.retry({
-          while: isBusy,
-          schedule: Schedule.spaced("100 millis")
-        }),
-        Effect.orDie
-      )
+      Effect.retry(attempt("lock the file", () => lock.exec("BEGIN EXCLUSIVE")), {
+        while: ({ reason }) => reason._tag === "LockTimeoutError",
+        schedule: Schedule.spaced("100 millis")
+      })
     )
   )
-
-/** `SQLITE_BUSY`. */
-const isBusy = (cause: unknown): boolean => cause instanceof Error && "errcode" in cause && cause.errcode === 5

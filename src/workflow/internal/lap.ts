@@ -25,10 +25,9 @@ import type * as DurableOperations from "../DurableOperations.ts"
 const Step = Schema.Struct({ at: Schema.Finite, operation: Schema.optionalKey(Operation.Running) })
 type Step = typeof Step.Type
 
-/** The operation runs, and is to be looked at again at `until`; `isLast` if that is the deadline. */
+/** The operation runs, and is to be looked at again at `until`. */
 const Paused = Schema.TaggedStruct("Paused", {
   until: Schema.Finite,
-  isLast: Schema.Boolean,
   polls: Schema.Int,
   steps: Schema.Array(Step)
 })
@@ -87,11 +86,10 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
       WaitError,
       OperationsClient | R1 | R2 | R3
     > {
-      const before = history.at(-1)
       const past = history.flatMap(({ steps }) => steps)
       const polled = history.reduce((sum, { polls }) => sum + polls, 0)
       const step = yield* resumed(past)
-      const left = before?.isLast === true ? 0 : Math.max(0, deadline - (yield* Clock.currentTimeMillis))
+      const left = Math.max(0, deadline - (yield* Clock.currentTimeMillis))
 
       let seen = past.findLast(({ operation }) => operation !== undefined)?.operation
       const steps: Array<Step> = []
@@ -101,7 +99,7 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
         seen = operation
       }
 
-      let paused: { readonly until: number; readonly isLast: boolean } | undefined
+      let until: number | undefined
       const untilPause = Schedule.fromStep(Effect.succeed(
         Effect.fnUntraced(function*(_: number, operation: Operation.Operation) {
           const now = yield* Clock.currentTimeMillis
@@ -112,9 +110,9 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
           if (operation._tag === "Running") record(now, operation)
           const delay = Duration.max(wanted, floor)
           const inMemory = Duration.isLessThanOrEqualTo(delay, threshold) || history.length >= maxPauses
-          if (inMemory || left === 0 || now >= deadline) return [output, delay] satisfies [unknown, Duration.Duration]
-          const until = now + Duration.toMillis(delay)
-          paused = { until: Math.min(until, deadline), isLast: until + Duration.toMillis(floor) > deadline }
+          if (inMemory || now >= deadline) return [output, delay] satisfies [unknown, Duration.Duration]
+          until = now + Duration.toMillis(delay)
+          if (until + Duration.toMillis(floor) > deadline) until = deadline
           return yield* Cause.done(output)
         })
       ))
@@ -123,7 +121,7 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
       return yield* settle(OperationType.ref(asSent, name), {
         schedule: untilPause,
         timeout: left === Number.POSITIVE_INFINITY ? "Infinity" : left,
-        initialSpread: before === undefined ? spread : 0,
+        initialSpread: history.length === 0 ? spread : 0,
         notFoundGrace: Math.max(0, graceEnd - (yield* Clock.currentTimeMillis)),
         onProgress: onProgress && ((operation) => Effect.flatMap(typed(operation), onProgress)),
         longPoll,
@@ -136,8 +134,8 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
             : Effect.as(typed(operation), { _tag: "Ended", operation })
         ),
         Effect.catchTag("Timeout", (timeout) => {
-          if (paused !== undefined) {
-            return Effect.succeed({ _tag: "Paused" as const, ...paused, polls: timeout.polls, steps })
+          if (until !== undefined) {
+            return Effect.succeed({ _tag: "Paused" as const, until, polls: timeout.polls, steps })
           }
           // What this lap did not see, those before it did.
           const last = timeout.last ?? seen
