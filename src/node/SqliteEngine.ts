@@ -12,6 +12,7 @@ import type { ConfigError } from "effect/Config"
 import * as Digest from "effect/crypto/Digest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
@@ -63,9 +64,48 @@ export interface Options extends SqliteClient.Options {
  * @category layers
  * @since 0.1.0
  */
-export const layer = (
-  options: Options
-): Layer.Layer<WorkflowEngine | Sharding | MessageStorage | SqlClient, SqlError | ConfigError> =>
+export const layer = (options: Options): Layer.Layer<Engine, SqlError | ConfigError> =>
+  Layer.provide(engine(options), Layer.effectDiscard(alone(options.filename)))
+
+/**
+ * The engine of {@link layer} for a process that runs no waits: it begins them for the process that does, which it may
+ * outlive, asks what they ended with, and interrupts them.
+ *
+ * **When to use**
+ *
+ * Beside a process that waits: in a web server, in a command, in a test that looks at the file.
+ *
+ * **Details**
+ *
+ * It needs no `layer` of a durable wait, and takes no lock. What it begins is noticed when the other process next looks
+ * for stored work, and starts when there is one.
+ *
+ * **Example** (A wait that another process runs)
+ *
+ * ```ts
+ * import { Veo } from "effect-lro/gemini"
+ * import { SqliteEngine } from "effect-lro/node"
+ * import { DurableOperations } from "effect-lro/workflow"
+ * import { Effect, Option } from "effect"
+ *
+ * const Videos = DurableOperations.make("Videos", { type: Veo.Video, timeout: "1 hour" })
+ *
+ * const test = Videos.poll("operations/a").pipe(
+ *   Effect.map(Option.isNone),
+ *   Effect.provide(SqliteEngine.layerClient({ filename: ":memory:" }))
+ * )
+ * await Effect.runPromise(test) // => true
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerClient = (options: Options): Layer.Layer<Engine, SqlError | ConfigError> =>
+  engine(options, { runnerAddress: Option.none() })
+
+type Engine = WorkflowEngine | Sharding | MessageStorage | SqlClient
+
+const engine = (options: Options, role?: Partial<ShardingConfig["Service"]>) =>
   ClusterWorkflowEngine.layer.pipe(
     Layer.provideMerge(SingleRunner.layer({
       runnerStorage: "memory",
@@ -73,12 +113,12 @@ export const layer = (
         entityMessagePollInterval: "1 second",
         entityTerminationTimeout: "5 seconds",
         maxResidentEntities: 1_000_000,
-        ...options.shardingConfig
+        ...options.shardingConfig,
+        ...role
       }
     })),
     Layer.provide(Digest.layerWebCrypto),
-    Layer.provideMerge(SqliteClient.layer(options)),
-    Layer.provide(Layer.effectDiscard(alone(options.filename)))
+    Layer.provideMerge(SqliteClient.layer(options))
   )
 
 /** Waits until no other process works on the file. SQLite's locks are the system's, which a killed process leaves. */

@@ -3,6 +3,7 @@ import { Duration, Effect, Exit, Layer, Option, Random, Redacted, Schedule, Sche
 import { Operation, Operations, OperationsClient, OperationType, PollSchedule, RpcStatus } from "effect-lro"
 import type { WaitOptions } from "effect-lro"
 import { Gemini } from "effect-lro/gemini"
+import { SqliteEngine } from "effect-lro/node"
 import { TestOperations } from "effect-lro/testing"
 import { DurableOperations } from "effect-lro/workflow"
 import { HttpClient } from "effect/http"
@@ -232,6 +233,45 @@ describe("on a file", () => {
         Effect.provide(Others.layer.pipe(Layer.provideMerge(engineLive), Layer.provide(layer)), { local: true })
       )
       assert.strictEqual(other._tag, "InvalidResponse")
+    }))
+
+  it.live("a process that runs no waits begins them, joins them, and asks for them", () =>
+    Effect.gen(function*() {
+      const filename = yield* file
+      const Waits = DurableOperations.make("Waits", { type: Video, schedule: PollSchedule.fixed("20 millis") })
+      const { layer, seen } = counting(3)
+      const client = yield* Layer.build(
+        SqliteEngine.layerClient({ filename, shardingConfig: { entityMessagePollInterval: "20 millis" } })
+      )
+      const asClient = Effect.provide(client)
+      // There is no process yet that runs it.
+      yield* asClient(Waits.begin(name))
+      assert.deepStrictEqual(yield* asClient(Waits.poll(name)), Option.none())
+      yield* Layer.build(Waits.layer.pipe(Layer.provideMerge(engine(filename)), Layer.provide(layer)))
+      assert.deepStrictEqual(yield* asClient(Waits.wait(name)), done)
+      assert.deepStrictEqual(yield* asClient(Waits.poll(name)), Option.some(Exit.succeed(done)))
+      assert.strictEqual(seen(), 3)
+    }))
+
+  it.live("a wait that another process interrupts ends at once, wherever it is", () =>
+    Effect.gen(function*() {
+      for (const inMemoryThreshold of [0, "1 minute"] as const) {
+        const filename = yield* file
+        const Waits = DurableOperations.make("Waits", { type: Video, inMemoryThreshold })
+        const { layer, seen } = counting(100)
+        yield* Layer.build(Waits.layer.pipe(Layer.provideMerge(engine(filename)), Layer.provide(layer)))
+        yield* Effect.gen(function*() {
+          yield* Waits.begin(name)
+          yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => seen() === 1 })
+          yield* Effect.sleep("200 millis")
+          yield* Waits.interrupt(name)
+          const exit = yield* Effect.repeat(Effect.delay(Waits.poll(name), "20 millis"), { until: Option.isSome })
+          assert.isTrue(Option.exists(exit, Exit.hasInterrupts))
+          assert.strictEqual(seen(), 1)
+        }).pipe(Effect.provide(
+          SqliteEngine.layerClient({ filename, shardingConfig: { entityMessagePollInterval: "20 millis" } })
+        ))
+      }
     }))
 
   it.live("a process that is away for longer than a wait looks once more, and then says that its time is over", () =>
