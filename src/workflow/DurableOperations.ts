@@ -95,7 +95,10 @@ export type OnInterrupted<Input, A, M, R> =
 export interface DurableWait<in Input, in Key, out A, out M, out R> {
   /** Runs the waits that are begun, and takes up those that were. */
   readonly layer: Layer.Layer<never, never, WorkflowEngine | R>
-  /** Begins the wait, or joins it where it was begun, and gives what it ends with. */
+  /**
+   * Begins the wait, or joins it where it was begun, and gives what it ends with. In a process that does not run this wait
+   * itself, the end of one with durable pauses may be seen up to 30 seconds later.
+   */
   readonly wait: (input: Input) => Effect.Effect<Operation.Succeeded<A, M>, DurableError, WorkflowEngine>
   /** Begins the wait where it was not begun, and does not wait: once this has ended, it is stored. */
   readonly begin: (input: Input) => Effect.Effect<void, never, WorkflowEngine>
