@@ -11,8 +11,6 @@ import { end, type Runner, startApi, startRunner } from "./support/processes.ts"
 import * as Trial from "./support/trial.ts"
 
 const url = process.env["LRO_POSTGRES_URL"] ?? ""
-if (url === "") console.log("LRO_POSTGRES_URL is not set: the tests of a cluster are skipped; .ci/postgres sets it")
-
 const kills = isDeep ? 30 : 1
 const seed = process.env["LRO_SEED"] || "cluster"
 
@@ -35,7 +33,9 @@ const freePort = Effect.callback<number>((resume) => {
   })
 })
 
-describe.skipIf(url === "")("three runners and a Postgres", () => {
+const why = url === "" ? " (skipped: there is no LRO_POSTGRES_URL; .ci/postgres sets it)" : ""
+
+describe.skipIf(url === "")(`three runners and a Postgres${why}`, () => {
   it.live(
     `every wait ends once, and no operation is started twice (kills: ${kills}, seed: ${seed})`,
     () =>

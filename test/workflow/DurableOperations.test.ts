@@ -61,6 +61,9 @@ const outcomeOf = <A>(exit: Exit.Exit<A, DurableOperations.DurableError>) =>
       )
   })
 
+/** For tests on real clocks, on a machine that is busy. */
+const minute = 60_000
+
 const retry = Schedule.spaced("1 second").pipe(Schedule.upTo({ times: 9 }))
 
 describe("a durable wait is as a plain one", () => {
@@ -195,25 +198,29 @@ describe("on a file", () => {
     return row?.n
   })
 
-  it.live("a wait costs four rows, and each durable pause six more, as many as there may be", () =>
-    Effect.gen(function*() {
-      const cost = Effect.fnUntraced(function*(options: Partial<DurableOperations.Options<unknown, unknown>>) {
-        const Waits = DurableOperations.make("Waits", {
-          ...options,
-          type: OperationType.untyped,
-          schedule: PollSchedule.fixed("1 second")
+  it.live(
+    "a wait costs four rows, and each durable pause six more, as many as there may be",
+    () =>
+      Effect.gen(function*() {
+        const cost = Effect.fnUntraced(function*(options: Partial<DurableOperations.Options<unknown, unknown>>) {
+          const Waits = DurableOperations.make("Waits", {
+            ...options,
+            type: OperationType.untyped,
+            schedule: PollSchedule.fixed("1 second")
+          })
+          const { layer, seen } = counting(3)
+          const count = yield* Effect.andThen(Waits.wait(name), rows).pipe(
+            Effect.provide(Waits.layer.pipe(Layer.provideMerge(engine(yield* file)), Layer.provide(layer)))
+          )
+          assert.strictEqual(seen(), 3)
+          return count
         })
-        const { layer, seen } = counting(3)
-        const count = yield* Effect.andThen(Waits.wait(name), rows).pipe(
-          Effect.provide(Waits.layer.pipe(Layer.provideMerge(engine(yield* file)), Layer.provide(layer)))
-        )
-        assert.strictEqual(seen(), 3)
-        return count
-      })
-      assert.strictEqual(yield* cost({}), 4)
-      assert.strictEqual(yield* cost({ inMemoryThreshold: 0 }), 4 + 2 * 6)
-      assert.strictEqual(yield* cost({ inMemoryThreshold: 0, maxDurablePauses: 1 }), 4 + 6)
-    }))
+        assert.strictEqual(yield* cost({}), 4)
+        assert.strictEqual(yield* cost({ inMemoryThreshold: 0 }), 4 + 2 * 6)
+        assert.strictEqual(yield* cost({ inMemoryThreshold: 0, maxDurablePauses: 1 }), 4 + 6)
+      }),
+    minute
+  )
 
   it.live("a later process reads what a wait ended with, and sends nothing", () =>
     Effect.gen(function*() {
@@ -233,7 +240,7 @@ describe("on a file", () => {
         Effect.provide(Others.layer.pipe(Layer.provideMerge(engineLive), Layer.provide(layer)), { local: true })
       )
       assert.strictEqual(other._tag, "InvalidResponse")
-    }))
+    }), minute)
 
   it.live("a process that runs no waits begins them, joins them, and asks for them", () =>
     Effect.gen(function*() {
@@ -251,7 +258,7 @@ describe("on a file", () => {
       assert.deepStrictEqual(yield* asClient(Waits.wait(name)), done)
       assert.deepStrictEqual(yield* asClient(Waits.poll(name)), Option.some(Exit.succeed(done)))
       assert.strictEqual(seen(), 3)
-    }))
+    }), minute)
 
   it.live("a wait that another process interrupts ends at once, wherever it is", () =>
     Effect.gen(function*() {
@@ -272,34 +279,38 @@ describe("on a file", () => {
           SqliteEngine.layerClient({ filename, shardingConfig: { entityMessagePollInterval: "20 millis" } })
         ))
       }
-    }))
+    }), minute)
 
-  it.live("a process that is away for longer than a wait looks once more, and then says that its time is over", () =>
-    Effect.gen(function*() {
-      const engineLive = engine(yield* file)
-      for (const inMemoryThreshold of [0, "1 minute"] as const) {
-        const Waits = DurableOperations.make(`Waits${inMemoryThreshold}`, {
-          type: Video,
-          inMemoryThreshold,
-          timeout: "2 seconds",
-          schedule: PollSchedule.fixed("1500 millis")
-        })
-        const { layer, seen } = counting(100)
-        const live = Waits.layer.pipe(Layer.provideMerge(engineLive), Layer.provide(layer))
-        yield* Effect.andThen(Waits.begin(name), Effect.repeat(Effect.sleep("5 millis"), { until: () => seen() > 0 }))
-          .pipe(
-            Effect.provide(live, { local: true })
-          )
-        yield* Effect.sleep("2 seconds")
-        const before = seen()
-        const error = yield* Effect.flip(Waits.wait(name)).pipe(Effect.provide(live, { local: true }))
-        assert.strictEqual(error._tag, "Timeout")
-        if (error._tag !== "Timeout") return
-        assert.strictEqual(error.kind, "Deadline")
-        assert.strictEqual(seen(), before + 1)
-        assert.isAtLeast(Duration.toMillis(error.elapsed), 2000)
-      }
-    }))
+  it.live(
+    "a process that is away for longer than a wait looks once more, and then says that its time is over",
+    () =>
+      Effect.gen(function*() {
+        const engineLive = engine(yield* file)
+        for (const inMemoryThreshold of [0, "1 minute"] as const) {
+          const Waits = DurableOperations.make(`Waits${inMemoryThreshold}`, {
+            type: Video,
+            inMemoryThreshold,
+            timeout: "2 seconds",
+            schedule: PollSchedule.fixed("1500 millis")
+          })
+          const { layer, seen } = counting(100)
+          const live = Waits.layer.pipe(Layer.provideMerge(engineLive), Layer.provide(layer))
+          yield* Effect.andThen(Waits.begin(name), Effect.repeat(Effect.sleep("5 millis"), { until: () => seen() > 0 }))
+            .pipe(
+              Effect.provide(live, { local: true })
+            )
+          yield* Effect.sleep("2 seconds")
+          const before = seen()
+          const error = yield* Effect.flip(Waits.wait(name)).pipe(Effect.provide(live, { local: true }))
+          assert.strictEqual(error._tag, "Timeout")
+          if (error._tag !== "Timeout") return
+          assert.strictEqual(error.kind, "Deadline")
+          assert.strictEqual(seen(), before + 1)
+          assert.isAtLeast(Duration.toMillis(error.elapsed), 2000)
+        }
+      }),
+    minute
+  )
 })
 
 describe("makeStart", () => {
@@ -331,7 +342,7 @@ describe("makeStart", () => {
       assert.deepStrictEqual(exit, Exit.succeed(done))
       assert.deepStrictEqual(calls.map(({ at }) => at), [10_000, 15_000])
       assert.strictEqual(starts, 1)
-    }))
+    }), minute)
 
   it.effect("a start that fails is not sent again, and ends the wait under its own tag", () =>
     Effect.gen(function*() {
@@ -345,7 +356,7 @@ describe("makeStart", () => {
       const { calls, exit } = yield* playDurable(Orders, Orders.begin(key), Orders.poll(key), {})
       assert.strictEqual((yield* Effect.flip(exit))._tag, "HttpError")
       assert.lengthOf(calls, 1)
-    }))
+    }), minute)
 
   /** Runs a start whose process ends before the answer, and then the same wait in the next process. */
   const interrupted = Effect.fnUntraced(function*(
@@ -382,25 +393,29 @@ describe("makeStart", () => {
       assert.isBelow(Math.abs(Date.now() - error.since), 60_000)
       assert.match(error.message, /^the start of "1234" of .*Z was interrupted: the operation may have started/)
       assert.strictEqual(starts, 1)
-    }))
+    }), minute)
 
   it.live("it is sent again, where its API knows it", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* interrupted("resend"), { exit: Exit.succeed(done), starts: 2 })
-    }))
+    }), minute)
 
-  it.live("it is looked for: what is found is waited for, and where there is none it is sent", () =>
-    Effect.gen(function*() {
-      const found = { ...done, name: "operations/found" }
-      assert.deepStrictEqual(
-        yield* interrupted(({ order }) =>
-          Effect.succeed(order === key ? Option.some(OperationType.ref(Video, found.name)) : Option.none())
-        ),
-        { exit: Exit.succeed(found), starts: 1 }
-      )
-      assert.deepStrictEqual(yield* interrupted(() => Effect.succeed(Option.none())), {
-        exit: Exit.succeed(done),
-        starts: 2
-      })
-    }))
+  it.live(
+    "it is looked for: what is found is waited for, and where there is none it is sent",
+    () =>
+      Effect.gen(function*() {
+        const found = { ...done, name: "operations/found" }
+        assert.deepStrictEqual(
+          yield* interrupted(({ order }) =>
+            Effect.succeed(order === key ? Option.some(OperationType.ref(Video, found.name)) : Option.none())
+          ),
+          { exit: Exit.succeed(found), starts: 1 }
+        )
+        assert.deepStrictEqual(yield* interrupted(() => Effect.succeed(Option.none())), {
+          exit: Exit.succeed(done),
+          starts: 2
+        })
+      }),
+    minute
+  )
 })
