@@ -158,7 +158,7 @@ const define = <A, M, R>(tag: string, type: OperationType.OperationType<A, M>, b
       if (Option.isNone(result) || result.value._tag === "Suspended") return Option.none()
       return Option.some(yield* Effect.exit(Effect.flatMap(result.value.exit, read)))
     }),
-    resume: (key: string) => Effect.flatMap(idOf(key), workflow.resume),
+    resume: (key: string) => Effect.flatMap(idOf(key), (id) => workflow.resume(id)),
     interrupt: Effect.fnUntraced(function*(key: string) {
       const engine = yield* WorkflowEngine
       yield* engine.interruptUnsafe(workflow, yield* idOf(key))

@@ -281,6 +281,46 @@ describe("on a file", () => {
       }
     }), minute)
 
+  // The engine reads again, every ten minutes, what it has read and has not ended.
+  it.live("a wait that lasts is not run twice", () =>
+    Effect.gen(function*() {
+      const Waits = DurableOperations.make("Waits", { type: Video, schedule: PollSchedule.fixed("100 millis") })
+      const { layer, seen } = counting(20)
+      yield* Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* Waits.begin(name)
+        yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => seen() > 0 })
+        const [first] =
+          yield* sql`UPDATE cluster_messages SET last_read = DATETIME('now', '-11 minute') RETURNING last_read`
+        const read = sql`SELECT last_read FROM cluster_messages WHERE last_read > ${first?.["last_read"]}`
+        yield* Effect.repeat(Effect.delay(read, "10 millis"), { until: (rows) => rows.length > 0 })
+        assert.deepStrictEqual(yield* Waits.wait(name), done)
+        assert.strictEqual(seen(), 20)
+      }).pipe(Effect.provide(Waits.layer.pipe(Layer.provideMerge(engine(yield* file)), Layer.provide(layer))))
+    }), minute)
+
+  it.live("a wait that the engine has lost goes on when it is resumed, at its time", () =>
+    Effect.gen(function*() {
+      const Waits = DurableOperations.make("Waits", {
+        type: Video,
+        inMemoryThreshold: 0,
+        schedule: PollSchedule.fixed("1 second")
+      })
+      const { layer, seen } = counting(2)
+      yield* Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* Waits.begin(name)
+        const lose = sql`DELETE FROM cluster_messages WHERE entity_type = 'Workflow/-/DurableClock' RETURNING tag`
+        yield* Effect.repeat(Effect.delay(lose, "10 millis"), { until: (rows) => rows.length > 0 })
+        yield* Waits.resume(name)
+        assert.strictEqual(seen(), 1)
+        yield* Effect.sleep("1500 millis")
+        yield* lose
+        yield* Waits.resume(name)
+        assert.deepStrictEqual(yield* Waits.wait(name), done)
+      }).pipe(Effect.provide(Waits.layer.pipe(Layer.provideMerge(engine(yield* file)), Layer.provide(layer))))
+    }), minute)
+
   it.live(
     "a process that is away for longer than a wait looks once more, and then says that its time is over",
     () =>
