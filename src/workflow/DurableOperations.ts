@@ -177,15 +177,20 @@ const waiting = <A, M, R1, R2, R3>(options: Options<A, M, R1, R2, R3>) => {
       OperationsClient | WorkflowEngine | WorkflowInstance | R1 | R2 | R3
     > {
       const n = history.length
-      const ended = yield* Activity.make({ name: `look/${n}`, success: Lap.Lap, error: Failure, execute: lap(history) })
-      if (ended._tag === "Ended") return ended.operation
+      const result = yield* Activity.make({
+        name: `look/${n}`,
+        success: Lap.Lap,
+        error: Failure,
+        execute: lap(history)
+      })
+      if (result._tag === "Ended") return result.operation
       const now = yield* Clock.currentTimeMillis
       yield* DurableClock.sleep({
         name: `pause/${n}`,
-        duration: Duration.millis(Math.max(0, ended.until - now)),
+        duration: Duration.millis(Math.max(0, result.until - now)),
         inMemoryThreshold: 0
       })
-      return yield* from([...history, ended])
+      return yield* from([...history, result])
     })
     return from([])
   }
