@@ -17,6 +17,7 @@ import * as Schedule from "effect/Schedule"
 import type { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type { WorkflowEngine } from "effect/workflow/WorkflowEngine"
+import * as StalledRuns from "../workflow/StalledRuns.ts"
 import { attempt, open } from "./internal/sqlite.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
@@ -65,7 +66,10 @@ export interface Options extends SqliteClient.Options {
  * @since 0.1.0
  */
 export const layer = (options: Options): Layer.Layer<Engine, SqlError | ConfigError> =>
-  Layer.provide(engine(options), Layer.effectDiscard(alone(options.filename)))
+  StalledRuns.layer().pipe(
+    Layer.provideMerge(engine(options)),
+    Layer.provide(Layer.effectDiscard(alone(options.filename)))
+  )
 
 /**
  * The engine of {@link layer} for a process that runs no waits: it begins them for the process that does, which it may

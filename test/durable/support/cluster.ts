@@ -6,9 +6,11 @@ import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as StalledRuns from "../../../src/workflow/StalledRuns.ts"
 
 export const layer = (url: string, port: number) =>
-  ClusterWorkflowEngine.layer.pipe(
+  StalledRuns.layer().pipe(
+    Layer.provideMerge(ClusterWorkflowEngine.layer),
     Layer.provideMerge(NodeClusterSocket.layer({
       storage: "sql",
       shardingConfig: {
@@ -22,5 +24,5 @@ export const layer = (url: string, port: number) =>
         maxResidentEntities: 1_000_000
       }
     })),
-    Layer.provide(PgClient.layer({ url: Redacted.make(url), maxConnections: 6 }))
+    Layer.provideMerge(PgClient.layer({ url: Redacted.make(url), maxConnections: 6 }))
   )
