@@ -9,7 +9,7 @@ import * as Redacted from "effect/Redacted"
 import * as StalledRuns from "../../../src/workflow/StalledRuns.ts"
 
 export const layer = (url: string, port: number) =>
-  StalledRuns.layer().pipe(
+  StalledRuns.layer({ after: "5 seconds" }).pipe(
     Layer.provideMerge(ClusterWorkflowEngine.layer),
     Layer.provideMerge(NodeClusterSocket.layer({
       storage: "sql",
