@@ -81,8 +81,8 @@ describe.skipIf(url === "")(`three runners and a Postgres${why}`, () => {
     120_000 + kills * 20_000
   )
 
-  // Effect-TS/effect#8312: with an asynchronous client a wait that was woken could be claimed and skipped, and slept for ten
-  // minutes.
+  // Effect-TS/effect#8312: a wait that was woken may be claimed and skipped, and sleeps for ten minutes; StalledRuns, which
+  // the layer has, is to find it.
   const waits = isDeep ? 1000 : 20
   it.live(`no wait that is woken is lost (waits: ${waits})`, () =>
     Effect.gen(function*() {
