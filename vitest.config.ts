@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-lro$/, replacement: src("index.ts") },
-      { find: /^effect-lro\/(gemini|testing|node)$/, replacement: src("$1/index.ts") }
+      { find: /^effect-lro\/(gemini|testing|workflow|node)$/, replacement: src("$1/index.ts") }
     ]
   },
   test: {

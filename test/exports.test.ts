@@ -23,7 +23,7 @@ describe("exports", () => {
     "effect-lro/cli/main",
     "effect-lro/cli/a/b",
     "effect-lro/index",
-    ...["gemini", "testing", "node"].map((folder) => `effect-lro/${folder}/index`)
+    ...["gemini", "testing", "workflow", "node"].map((folder) => `effect-lro/${folder}/index`)
   ])("%s is closed", (path) => assert.strictEqual(resolves(path), "ERR_PACKAGE_PATH_NOT_EXPORTED"))
 
   it.each([
@@ -33,6 +33,7 @@ describe("exports", () => {
     "effect-lro/gemini",
     "effect-lro/gemini/Gemini",
     "effect-lro/testing",
+    "effect-lro/workflow",
     "effect-lro/node",
     "effect-lro/package.json"
   ])("%s is open", (path) => assert.notStrictEqual(resolves(path), "ERR_PACKAGE_PATH_NOT_EXPORTED"))

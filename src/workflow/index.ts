@@ -1,0 +1,2 @@
+export * as DurableOperations from "./DurableOperations.ts"
+export * as StalledRuns from "./StalledRuns.ts"
