@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Schema from "effect/Schema"
 
@@ -24,7 +25,7 @@ const Durations = /*#__PURE__*/ Schema.Struct({ version: Schema.Literal(1), mill
  *
  * Where this service is there, every wait that saw its operation run, and then saw it done, records how long that took from
  * the beginning of the wait; so wait for operations where you start them. It keeps the last 100 of each kind. A store that
- * fails fails no wait: nothing is recorded then, and nothing is known.
+ * fails fails no wait, and one that hangs delays it by 5 seconds: nothing is recorded then, and nothing is known.
  *
  * @category services
  * @since 0.1.0
@@ -35,6 +36,14 @@ export class OperationDurations extends Context.Service<OperationDurations, {
   /** The durations that are kept, the newest last. */
   readonly get: (kind: string) => Effect.Effect<ReadonlyArray<Duration.Duration>>
 }>()("effect-lro/OperationDurations") {}
+
+/**
+ * As much as a wait waits for the store.
+ *
+ * @internal
+ */
+export const withLimit: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R> =
+  /*#__PURE__*/ Effect.timeoutOption("5 seconds")
 
 /**
  * Keeps durations in a `KeyValueStore`: in memory, in files, in a database.
@@ -63,7 +72,10 @@ export class OperationDurations extends Context.Service<OperationDurations, {
  */
 export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValueStore> = /*#__PURE__*/ Layer.effect(
   OperationDurations,
-  Effect.map(KeyValueStore.KeyValueStore, (keyValueStore) => {
+  Effect.gen(function*() {
+    const keyValueStore = yield* KeyValueStore.KeyValueStore
+    // What is read and written anew must not be written by another in between.
+    const turns = yield* PartitionedSemaphore.make<string>({ permits: 1 })
     const store = KeyValueStore.toSchemaStore(KeyValueStore.prefix(keyValueStore, "effect-lro.durations."), Durations)
     const read = (kind: string) =>
       store.get(kind).pipe(
@@ -76,6 +88,7 @@ export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValu
           read(kind),
           (millis) => store.set(kind, { version: 1, millis: [...millis, Duration.toMillis(duration)].slice(-kept) })
         ).pipe(
+          turns.withPermit(kind),
           Effect.catch((error) => Effect.logDebug("a duration that cannot be kept", error))
         ),
       get: (kind) => Effect.map(read(kind), (millis) => millis.map((millis) => Duration.millis(millis)))

@@ -13,7 +13,7 @@ import * as Schedule from "effect/Schedule"
 import * as Check from "./internal/check.ts"
 import { type Course, endOf, watched } from "./internal/course.ts"
 import { getProgress, type Operation } from "./Operation.ts"
-import { OperationDurations } from "./OperationDurations.ts"
+import { OperationDurations, withLimit } from "./OperationDurations.ts"
 import type { HttpError, TransportError } from "./OperationsError.ts"
 
 /**
@@ -310,7 +310,11 @@ export const learned = (
 ): Schedule.Schedule<Duration.Duration, unknown, never, OperationDurations> => {
   const blind = adapt(options)
   const { ceiling, delay, floor, ratio } = adapt({ ...options, ratio: options.ratio ?? 0.05 })
-  return byAge(Effect.map(OperationDurations.use((_) => _.get(type.kind)), (durations) => {
+  const earlier = Effect.map(
+    withLimit(OperationDurations.use((_) => _.get(type.kind))),
+    Option.getOrElse((): ReadonlyArray<Duration.Duration> => [])
+  )
+  return byAge(Effect.map(earlier, (durations) => {
     if (durations.length < fewDurations) return blind.delay
     const known = durations.map(Duration.toMillis).sort((a, b) => a - b)
     const start = known[Math.floor(known.length / 20)]! / (1 + ratio)

@@ -85,12 +85,9 @@ interface Shared {
 
 interface Flight {
   readonly answer: Deferred.Deferred<Operation, CallError>
-  fiber: Fiber.Fiber<Operation, CallError> | undefined
+  fiber: Fiber.Fiber<void, CallError> | undefined
   waiting: number
 }
-
-/** A look that waits for another's request takes no longer beyond its deadline than a request of its own would. */
-const requestTime = Duration.seconds(30)
 
 /** So many names may be known before those that nobody has asked about for a while are forgotten. */
 const manyNames = 1024
@@ -129,8 +126,18 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
       if (shared !== undefined) learn(shared, row, at)
     })
 
+  const forget = (key: string, shared: Shared) =>
+    Effect.sync(() => {
+      if (names.get(key) === shared) names.delete(key)
+    })
+
   /** Sends the request in a fiber of the layer's own, so that it outlives the look that began it, if others wait. */
-  const depart = Effect.fnUntraced(function*(name: string, key: string, shared: Shared) {
+  const depart = Effect.fnUntraced(function*(
+    name: string,
+    key: string,
+    shared: Shared,
+    interval: Duration.Duration | undefined
+  ) {
     const askedAt = yield* Clock.monotonicTimeNanos
     const flight: Flight = { answer: yield* Deferred.make<Operation, CallError>(), fiber: undefined, waiting: 0 }
     shared.flight = flight
@@ -144,59 +151,61 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
           return Deferred.done(flight.answer, exit)
         })
       ),
+      // A result may be large: it is kept for those who look in the time of an interval, and no longer.
+      Effect.flatMap(({ done }) => done ? Effect.delay(forget(key, shared), interval ?? 0) : Effect.void),
       Effect.forkIn(scope, { startImmediately: true })
     )
     return flight
   })
 
-  /** Waits for the answer of a request; the last one to leave ends it. */
-  const join = (name: string, shared: Shared, flight: Flight, left: Duration.Duration) =>
-    Effect.suspend(() => {
-      flight.waiting++
-      return Effect.timeoutOrElse(Deferred.await(flight.answer), {
-        duration: Duration.sum(left, requestTime),
-        orElse: () => Effect.fail(Listing.noAnswer(name))
+  /** Gets an answer that is asked for now, or is being asked for. The last one to leave ends the request. */
+  const ask = (name: string, key: string, until: bigint | undefined, interval: Duration.Duration | undefined) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const now = yield* Clock.monotonicTimeNanos
+        const shared = sharedOf(key, now)
+        const flight = shared.flight ?? (yield* depart(name, key, shared, interval))
+        flight.waiting++
+        return yield* Effect.ensuring(
+          restore(Effect.timeoutOrElse(Deferred.await(flight.answer), {
+            duration: timeLeft(until, now),
+            orElse: () => Effect.fail(Listing.noAnswer(name))
+          })),
+          Effect.suspend(() => {
+            flight.waiting--
+            if (flight.waiting > 0 || shared.flight !== flight) return Effect.void
+            shared.flight = undefined
+            return flight.fiber === undefined ? Effect.void : Fiber.interrupt(flight.fiber)
+          })
+        )
       })
-    }).pipe(
-      Effect.ensuring(Effect.suspend(() => {
-        flight.waiting--
-        if (flight.waiting > 0 || shared.flight !== flight) return Effect.void
-        shared.flight = undefined
-        return flight.fiber === undefined ? Effect.void : Fiber.interrupt(flight.fiber)
-      }))
     )
-
-  /** Gets an answer that is asked for now, or is being asked for. */
-  const ask = (name: string, key: string, shared: Shared, left: Duration.Duration) =>
-    shared.flight !== undefined
-      ? join(name, shared, shared.flight, left)
-      : Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(depart(name, key, shared), (flight) => restore(join(name, shared, flight, left)))
-      )
 
   const look = Effect.fnUntraced(function*(name: string, key: string, { deadline, interval }: Poll) {
     const now = yield* Clock.monotonicTimeNanos
-    const left = timeLeft(deadline, now)
-    const shared = sharedOf(key, now)
-    const { flight, last } = shared
-    if (flight !== undefined) return yield* join(name, shared, flight, left)
-    if (last !== undefined && interval !== undefined && now - last.askedAt < Duration.toNanosUnsafe(interval)) {
-      return last.operation
+    const until = Listing.untilOf(deadline)
+    const { flight, last } = sharedOf(key, now)
+    if (flight === undefined) {
+      if (last !== undefined && interval !== undefined && now - last.askedAt < Duration.toNanosUnsafe(interval)) {
+        return last.operation
+      }
+      if (last === undefined && !Duration.isZero(spread)) {
+        const delay = Duration.times(spread, yield* Random.next)
+        yield* Effect.sleep(Duration.min(timeLeft(deadline, now), delay))
+      }
+      const row = listing === undefined ? undefined : yield* listing.row(key, until)
+      if (row !== undefined) return row
     }
-    if (last === undefined && !Duration.isZero(spread)) {
-      yield* Effect.sleep(Duration.min(left, Duration.times(spread, yield* Random.next)))
-    }
-    const row = listing === undefined ? undefined : yield* listing.row(key, deadline)
-    return row ?? (yield* ask(name, key, shared, left))
+    return yield* ask(name, key, until, interval)
   })
 
   /** What was asked before a cancellation or a deletion is answered to nobody who asks after it. */
   const forgetting = (name: string, call: Effect.Effect<void, CallError>) => {
-    const forget = Effect.sync(() => {
+    const forgetAll = Effect.sync(() => {
       const key = keyOf(name)
       if (key !== undefined) names.delete(key)
     })
-    return Effect.ensuring(Effect.andThen(forget, call), forget)
+    return Effect.ensuring(Effect.andThen(forgetAll, call), forgetAll)
   }
 
   return {
@@ -234,13 +243,21 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
     window: Check.positiveDuration("window", rateLimit.window),
     algorithm: rateLimit.algorithm ?? "token-bucket"
   }
+  /** Waits for a turn, at most until the wait that this call is part of ends. */
   const inTurn = <A>(verb: Verb, operationName: string, call: Effect.Effect<A, CallError>) =>
-    RateLimiter.sleep(limiter, limit).pipe(
-      Effect.mapError(({ message }) =>
-        new TransportError({ verb, operationName, kind: "Connection", detail: `the rate limiter: ${message}` })
-      ),
-      Effect.andThen(call)
-    )
+    Effect.gen(function*() {
+      const failed = (kind: TransportError["kind"], detail: string) =>
+        new TransportError({ verb, operationName, kind, detail })
+      const { delay } = yield* Effect.mapError(
+        limiter.consume({ ...limit, onExceeded: "delay" }),
+        ({ message }) => failed("Connection", `the rate limiter: ${message}`)
+      )
+      const left = timeLeft((yield* CurrentPoll)?.deadline, yield* Clock.monotonicTimeNanos)
+      yield* Effect.sleep(Duration.min(delay, left))
+      return yield* Duration.isGreaterThan(delay, left)
+        ? failed("Timeout", "no turn before the wait's deadline")
+        : call
+    })
   return {
     send: client.send,
     get: (name) => inTurn("get", name, client.get(name)),
@@ -273,8 +290,8 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
  *
  * **Gotchas**
  *
- * A look that gets an answer which another asked for may be late by the delays of both. The metadata of rows may be older
- * than that of a `get`.
+ * A look that gets an answer which another asked for may be late by the delays of both, and may end up to 30 seconds after
+ * its wait's deadline. The metadata of rows may be older than that of a `get`.
  *
  * **Example** (Two waits, one look)
  *

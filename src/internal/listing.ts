@@ -17,7 +17,16 @@ import { pages } from "./pages.ts"
 /** A page is worth its request if it answers for more than one name. */
 const fewest = 2
 
+/** A shared look may end this much later than its wait, wherever it waited: as long as a request of its own would take. */
 const requestTime = Duration.toNanosUnsafe("30 seconds")
+
+/**
+ * When a shared look of a wait must end, on the monotonic clock.
+ *
+ * @internal
+ */
+export const untilOf = (deadline: bigint | undefined): bigint | undefined =>
+  deadline === undefined ? undefined : deadline + requestTime
 
 /**
  * The failure of a look that got no answer in time from what it shares with others.
@@ -29,7 +38,7 @@ export const noAnswer = (operationName: string) =>
     verb: "get",
     operationName,
     kind: "Timeout",
-    detail: "no shared answer before the wait's deadline"
+    detail: "no shared answer in the time of the wait"
   })
 
 /** So many names that a `get` saw done are remembered, to hold the rows of later pages against. */
@@ -81,6 +90,7 @@ export const make = (
 ) => {
   const collections = new Map<string, Collection>()
 
+  /** Made when a collection is first listed: many have no more than one operation. */
   const collectionOf = (parent: string): Collection => {
     const known = collections.get(parent)
     if (known !== undefined) return known
@@ -92,8 +102,9 @@ export const make = (
   /** A `get` is believed: what it saw done, a page that was asked for later must show as done. */
   const get = Effect.fnUntraced(function*(name: string, key: string) {
     const operation = yield* client.get(name)
-    const { done, listed } = collectionOf(parentOf(key))
-    if (!operation.done || !listed) return operation
+    const collection = collections.get(parentOf(key))
+    if (!operation.done || collection?.listed !== true) return operation
+    const { done } = collection
     if (done.size === manyDone) { for (const oldest of Iterable.take(done.keys(), 1)) done.delete(oldest) }
     done.set(key, yield* Clock.monotonicTimeNanos)
     return operation
@@ -101,6 +112,7 @@ export const make = (
 
   const read = Effect.fnUntraced(function*(
     looks: Looks,
+    wanted: Set<string>,
     parent: string,
     collection: Collection
   ) {
@@ -119,14 +131,15 @@ export const make = (
       return !done && doneAt !== undefined && doneAt < askedAt
     }
     const take = ({ operations }: OperationPage) => {
-      collection.listed = !operations.some(isStale)
+      // Another round may have given the collection up meanwhile.
+      if (operations.some(isStale)) collection.listed = false
       if (!collection.listed) return
       for (const row of operations) {
         const isAnswer = !row.done || (options.trustDone && hasResult(row))
         if (isAnswer) onRow(row.name, row, askedAt)
+        if (wanted.delete(row.name)) shown++
         const entries = looks.get(row.name)
         if (entries === undefined) continue
-        shown++
         looks.delete(row.name)
         settle(entries, Exit.succeed(isAnswer ? row : undefined))
       }
@@ -143,7 +156,6 @@ export const make = (
   const resolver = RequestResolver.makeGrouped<Look, string>({
     key: ({ request }) => request.parent,
     resolver: Effect.fnUntraced(function*(entries, parent) {
-      const collection = collectionOf(parent)
       const looks: Looks = new Map()
       for (const entry of entries) {
         const same = looks.get(entry.request.key)
@@ -151,17 +163,21 @@ export const make = (
         else same.push(entry)
       }
       const rest = (exit: Exit.Exit<undefined, CallError>) => looks.forEach((entries) => settle(entries, exit))
-      if (!collection.listed || looks.size < options.minNames) return rest(Exit.succeed(undefined))
+      if (looks.size < options.minNames) return rest(Exit.succeed(undefined))
+      const collection = collectionOf(parent)
+      if (!collection.listed) return rest(Exit.succeed(undefined))
 
       const round: Round = { waiting: entries.length, fiber: yield* Effect.fiber }
       for (const { request } of entries) request.round = round
+      const wanted = new Set(looks.keys())
       // One look in each round is a `get`, or nothing could be held against pages that are out of date.
       const audited = entries[yield* Random.nextIntBetween(0, entries.length - 1)]
       if (audited !== undefined) {
         settle(looks.get(audited.request.key) ?? [], Exit.succeed(undefined))
         looks.delete(audited.request.key)
       }
-      yield* read(looks, parent, collection).pipe(
+      if (looks.size === 0) return
+      yield* read(looks, wanted, parent, collection).pipe(
         Effect.raceFirst(expire(looks)),
         Effect.catch((error) =>
           Effect.sync(() => {
@@ -181,30 +197,30 @@ export const make = (
     })
 
   /** What a page says of an operation, if one says anything. */
-  const row = (key: string, deadline: bigint | undefined): Effect.Effect<Operation | undefined, CallError> =>
+  const row = (key: string, until: bigint | undefined): Effect.Effect<Operation | undefined, CallError> =>
     Effect.suspend(() => {
       const parent = parentOf(key)
-      if (!collectionOf(parent).listed) return Effect.undefined
-      const look = new Look({ key, parent, until: deadline === undefined ? undefined : deadline + requestTime })
+      if (collections.get(parent)?.listed === false) return Effect.undefined
+      const look = new Look({ key, parent, until })
       return Effect.ensuring(Effect.request(look, resolver), leave(look))
     })
 
   return { row, get }
 }
 
-/**
- * Ends the looks whose waits are over. Pages may take long, or wait long for their turn; no look takes longer beyond its
- * deadline than a request of its own would.
- */
+/** Ends the looks whose time is over: pages may take long, or wait long for their turn. */
 const expire = (looks: Looks): Effect.Effect<never> =>
   Effect.forever(Effect.gen(function*() {
     const now = yield* Clock.monotonicTimeNanos
     let next: bigint | undefined
     for (const [key, entries] of looks) {
-      for (const { request: { until } } of entries) {
-        if (until === undefined) continue
-        if (until > now) next = next === undefined || until < next ? until : next
-        else settle(entries, Exit.fail(noAnswer(key)))
+      const open = entries.filter(({ request: { until } }) => until === undefined || until > now)
+      if (open.length < entries.length) {
+        settle(entries.filter((entry) => !open.includes(entry)), Exit.fail(noAnswer(key)))
+        looks.set(key, open)
+      }
+      for (const { request: { until } } of open) {
+        if (until !== undefined && (next === undefined || until < next)) next = until
       }
     }
     yield* next === undefined ? Effect.never : Effect.sleep(Duration.nanos(next - now))

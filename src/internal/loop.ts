@@ -8,7 +8,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { type Failed, failed, type Operation, type Running, type Succeeded } from "../Operation.ts"
-import { OperationDurations } from "../OperationDurations.ts"
+import { OperationDurations, withLimit } from "../OperationDurations.ts"
 import { CurrentPoll, OperationsClient, type Service } from "../OperationsClient.ts"
 import {
   type CallError,
@@ -16,7 +16,8 @@ import {
   type InvalidResponse,
   OperationFailed,
   Timeout,
-  TransportError
+  TransportError,
+  type Verb
 } from "../OperationsError.ts"
 import * as OperationType from "../OperationType.ts"
 import * as PollSchedule from "../PollSchedule.ts"
@@ -194,7 +195,8 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   private get poll(): Effect.Effect<Operation<A, M>, CallError> {
     return Effect.suspend(() => {
       const { client, longPoll, name, pace, telemetry } = this
-      const call = Effect.flatMap(longPoll ? this.held : client.get(name), (operation) => this.read(operation))
+      const verb = longPoll ? "wait" : "get"
+      const call = Effect.flatMap(longPoll ? this.held : client.get(name), (operation) => this.read(verb, operation))
       return telemetry.send(
         longPoll ? "WaitOperation" : "GetOperation",
         Effect.onExit(call, (exit) =>
@@ -206,14 +208,17 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     })
   }
 
-  private read(operation: Operation): Effect.Effect<Operation<A, M>, InvalidResponse> {
+  private read(verb: Verb, operation: Operation): Effect.Effect<Operation<A, M>, InvalidResponse> {
     const { durations, latest, type } = this
-    return Effect.flatMap(decode(type, { verb: "get", operationName: this.name }, operation, latest), (decoded) => {
+    return Effect.flatMap(decode(type, { verb, operationName: this.name }, operation, latest), (decoded) => {
       this.latest = decoded
       // What took some time to see done is what later waits of the same kind may learn from.
       return durations === undefined || latest === undefined || !operation.done
         ? Effect.succeed(decoded.value)
-        : Effect.as(Effect.withFiber((fiber) => durations.record(type.kind, this.pace.elapsed(fiber))), decoded.value)
+        : Effect.as(
+          withLimit(Effect.withFiber((fiber) => durations.record(type.kind, this.pace.elapsed(fiber)))),
+          decoded.value
+        )
     })
   }
 
@@ -314,12 +319,22 @@ const repeat = <A, E, R, E1, R1, B, E2>(
   whenOver: () => Effect.Effect<B, E2>
 ): Effect.Effect<B, E | E1 | E2, R | R1> =>
   Effect.flatMap(Schedule.toStep(schedule), (step) => {
+    let over = false
+    const pause = ([, delay]: readonly [unknown, Duration.Duration]) => Effect.sleep(delay)
+    const end = () =>
+      Effect.sync(() => {
+        over = true
+      })
     const next = (a: A) =>
-      Effect.withFiber((fiber) => Effect.flatMap(step(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), a), pause))
-    return Pull.catchDone(Effect.forever(Effect.flatMap(effect, next), { disableYield: true }), whenOver)
+      Effect.withFiber((fiber) =>
+        Pull.catchDone(Effect.flatMap(step(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), a), pause), end)
+      )
+    const look = Effect.flatMap(effect, next)
+    return Effect.andThen(
+      Effect.whileLoop({ while: () => !over, body: () => look, step: () => {} }),
+      Effect.suspend(whenOver)
+    )
   })
-
-const pause = ([, delay]: readonly [unknown, Duration.Duration]) => Effect.sleep(delay)
 
 const isCompleted = <A, M>(target: OperationType.Target<A, M>): target is Succeeded<A, M> | Failed<M> =>
   typeof target !== "string" && "done" in target && target.done

@@ -46,7 +46,8 @@ export class Pace {
     this.interval = interval
     this.since = since
     this.timeout = nanosOf(timeout)
-    this.deadline = Duration.isFinite(timeout) ? since + BigInt(this.timeout) : undefined
+    // What is longer than can be counted is for ever.
+    this.deadline = Number.isFinite(this.timeout) ? since + BigInt(this.timeout) : undefined
     this.minDelay = nanosOf(minDelay)
   }
 

@@ -97,9 +97,10 @@ export class Telemetry {
     wait: Effect.Effect<A, E, R>,
     interrupted: () => Effect.Effect<void>
   ): Effect.Effect<A, E, R> {
-    return Effect.onExit(
-      Effect.andThen(this.begin(target), wait),
-      (exit) => Exit.hasInterrupts(exit) ? Effect.ensuring(interrupted(), this.end(exit)) : this.end(exit)
+    return Effect.acquireUseRelease(
+      this.begin(target),
+      () => wait,
+      (_, exit) => Exit.hasInterrupts(exit) ? Effect.ensuring(interrupted(), this.end(exit)) : this.end(exit)
     )
   }
 
