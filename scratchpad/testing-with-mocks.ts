@@ -28,5 +28,6 @@ program.pipe(
 )
 
 /* Prints
+…
 done after 3 looks in 8 hours
 */

@@ -53,6 +53,7 @@ program.pipe(Effect.provide(geminiEmulated({ operations })), NodeRuntime.runMain
 /* Prints
 simple was seen done
 simple: done
+…
 troubled: done after 3 looks
 own schedule: done
 watched: Succeeded 0
