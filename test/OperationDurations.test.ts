@@ -138,6 +138,48 @@ describe("the store", () => {
       }
     }).pipe(Effect.provide(Layer.provideMerge(OperationDurations.layer, KeyValueStore.layerMemory))))
 
+  it.effect("what is recorded at the same moment is all kept", () =>
+    Effect.gen(function*() {
+      const store = yield* KeyValueStore.KeyValueStore
+      const slow = KeyValueStore.make({
+        ...store,
+        get: (key) => Effect.delay(store.get(key), 1),
+        set: (key, value) => Effect.delay(store.set(key, value), 1)
+      })
+      const program = Effect.gen(function*() {
+        const { get, record } = yield* OperationDurations.OperationDurations
+        yield* Effect.forEach([1, 2, 3, 4, 5], (i) => record("video", Duration.seconds(i)), {
+          concurrency: "unbounded"
+        })
+        return (yield* get("video")).length
+      }).pipe(
+        Effect.provide(Layer.provide(OperationDurations.layer, Layer.succeed(KeyValueStore.KeyValueStore, slow)))
+      )
+      const fiber = yield* Effect.forkChild(program, { startImmediately: true })
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* Fiber.join(fiber), 5)
+    }).pipe(Effect.provide(KeyValueStore.layerMemory)))
+
+  it.effect("a store that hangs delays a wait by 5 seconds", () =>
+    Effect.gen(function*() {
+      const hanging = Layer.succeed(OperationDurations.OperationDurations, {
+        record: () => Effect.never,
+        get: () => Effect.never
+      })
+      for (const [schedule, latest] of [[undefined, 15], [PollSchedule.learned(Video), 20]] as const) {
+        const now = yield* Clock.currentTimeMillis
+        const fiber = yield* Effect.forkChild(
+          Operations.wait("operations/a", schedule && { schedule }).pipe(
+            Effect.andThen(Clock.currentTimeMillis),
+            Effect.provide(Layer.merge(hanging, world({ ends: { "operations/a": now + 8 * seconds } }).layer))
+          ),
+          { startImmediately: true }
+        )
+        yield* TestClock.adjust("1 hour")
+        assert.isAtMost((yield* Fiber.join(fiber)) - now, latest * seconds)
+      }
+    }))
+
   it.effect("a store that fails fails no wait", () => {
     const away = Effect.fail(new KeyValueStore.KeyValueStoreError({ message: "away", method: "any" }))
     const broken = Layer.succeed(

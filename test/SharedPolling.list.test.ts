@@ -4,13 +4,8 @@ import { Operation, Operations, type OperationsClient, OperationsError, SharedPo
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { property } from "./support/runs.ts"
+import { batches, seconds } from "./support/shared.ts"
 import { world, type WorldOptions } from "./support/world.ts"
-
-const seconds = 1000
-
-/** Names of one collection, and when they end. */
-const batches = (count: number, end: (i: number) => number) =>
-  Object.fromEntries(Array.from({ length: count }, (_, i) => [`batches/${i}`, end(i)]))
 
 /** Waits for all that there is, and gives what was asked, how each wait ended, and when. */
 const waitForAll = Effect.fnUntraced(function*(

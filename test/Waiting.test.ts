@@ -418,6 +418,13 @@ describe("onProgress", () => {
       assert.strictEqual(error, e503)
       assert.deepStrictEqual(at, [0])
     }))
+
+  it.effect("may end with whatever it fails with, and is not taken for the end of the schedule", () =>
+    Effect.gen(function*() {
+      const wait = Operations.wait(name, { onProgress: () => Cause.done("mine") })
+      const { error } = yield* playError({ [name]: [running(), done] }, wait)
+      assert.isTrue(Cause.isDone(error))
+    }))
 })
 
 describe("initialSpread and minDelay", () => {
@@ -718,6 +725,12 @@ describe("interruption", () => {
       assert.notInclude((yield* playError({ [name]: [running()] }, timedOut)).calls.map((call) => call.verb), "cancel")
     }))
 })
+
+it.effect("a timeout that is longer than can be counted is for ever", () =>
+  Effect.gen(function*() {
+    const { at } = yield* play({ [name]: [running(), done] }, Operations.wait(name, { timeout: Number.MAX_VALUE }))
+    assert.deepStrictEqual(at, [0, 5000])
+  }))
 
 describe("options that make no sense", () => {
   const nonsense: ReadonlyArray<

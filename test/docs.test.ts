@@ -58,8 +58,8 @@ writeFileSync(
 /** The operations that examples speak of; each example finds them as if none had run before it. */
 const operations: Readonly<Record<string, Story.Story>> = {
   "operations/a": { duration: 0, response: {} },
-  "operations/abc123": { duration: 0, response: {} },
-  "models/veo-3.0-generate-001/operations/abc123": { duration: 0, response: {} },
+  "batches/abc123": { duration: 0, response: {} },
+  "models/veo-3.0-generate-001/batches/abc123": { duration: 0, response: {} },
   "batches/a": { duration: "1 hour" },
   "batches/b": { duration: "1 hour" },
   "batches/failed": { duration: 0, error: { code: 8, message: "Enqueued token quota exceeded.", details: [] } }

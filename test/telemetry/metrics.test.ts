@@ -1,6 +1,6 @@
 /** What waits count, in a registry of its own for each test. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, DateTime, Duration, Effect, Fiber, Metric, Schema, Stream } from "effect"
+import { Clock, DateTime, Duration, Effect, Fiber, Metric, Scheduler, Schema, Stream } from "effect"
 import {
   Operation,
   OperationMetrics,
@@ -140,6 +140,22 @@ describe("waits", () => {
       assert.deepStrictEqual(series(metrics, "lro_wait_duration_seconds"), [
         { kind, outcome: "Interrupted", count: 1, sum: 12 }
       ])
+    }))
+
+  it.effect("are none when they are over, wherever they were interrupted", () =>
+    Effect.gen(function*() {
+      const { metrics } = yield* observe(
+        Effect.gen(function*() {
+          for (let point = 1; point <= 100; point++) {
+            const fiber = yield* Effect.forkChild(
+              Effect.provideService(Operations.wait(name), Scheduler.MaxOpsBeforeYield, 3)
+            )
+            for (let i = 0; i < point; i++) yield* Effect.yieldNow
+            yield* Fiber.interrupt(fiber)
+          }
+        }).pipe(Effect.provide(TestOperations.layer({ [name]: [running(1)] })))
+      )
+      assert.deepStrictEqual(series(metrics, "lro_waits_active"), [{ kind, value: 0 }])
     }))
 
   it.effect("as streams are counted too: to their end, or until their consumer leaves", () =>
