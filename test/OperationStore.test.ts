@@ -286,6 +286,20 @@ describe("a store that fails", () => {
       assert.deepStrictEqual(yield* recordsIn(backing), [])
     }))
 
+  it.effect("a look that could not be recorded does not wait for the turn of another", () =>
+    Effect.gen(function*() {
+      const { link, state } = breakable(yield* makeBacking, Effect.never)
+      const { run } = yield* boot(link, TestOperations.layer({ a: [Operation.running("operations/a")] }))
+      state.broken = true
+      const times = yield* Effect.forkChild(Effect.forEach([0, 4], (at) =>
+        Effect.sleep(Duration.seconds(at)).pipe(
+          Effect.andThen(Effect.timed(run(Stream.runDrain(Stream.take(Operations.watch("a"), 1))))),
+          Effect.map(([time]) => Duration.toSeconds(time))
+        ), { concurrency: "unbounded" }))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* Fiber.join(times), [5, 5])
+    }))
+
   it.effect("a start that is interrupted after its answer is on record", () =>
     Effect.gen(function*() {
       const backing = yield* makeBacking
