@@ -155,9 +155,6 @@ export interface Options {
   readonly lease?: Duration.Input | undefined
 }
 
-/** A write that does not end would keep a wait from ending. */
-const storeTime = "5 seconds"
-
 /** What this process knows of an operation in flight. */
 interface InFlight {
   readonly kind: string
@@ -183,16 +180,17 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
   const store = KeyValueStore.prefix(yield* KeyValueStore.KeyValueStore, "effect-lro.")
   const stored = KeyValueStore.toSchemaStore(store, Stored)
   const seen = KeyValueStore.toSchemaStore(store, Seen)
+  const inTime = Ownership.inTime(lease)
   const owner = yield* Ownership.make(store, lease)
   const inFlight = new Map<string, InFlight>()
   const resuming = new Set<string>()
   let count = 0
 
-  /** Whether the store did it. What it does not do is told, and stops no operation. */
-  const attempt = <E extends { readonly message: string }>(what: string, effect: Effect.Effect<unknown, E>) =>
-    Effect.timeout(effect, storeTime).pipe(
-      Effect.as(true),
-      Effect.catch(({ message }) => Effect.as(Effect.logWarning(`${what}: ${message}`), false))
+  /** What the store does not do is told, and stops no operation. The time to wait for one's turn counts. */
+  const attempt = <E extends { readonly message: string }>(what: string, effect: Effect.Effect<void, E>) =>
+    Effect.catch(
+      Effect.timeout(effect, Ownership.storeTime),
+      ({ message }) => Effect.logWarning(`${what}: ${message}`)
     )
 
   const add = (name: string, kind: string, own: string | undefined): InFlight => {
@@ -211,13 +209,14 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
         DateTime.now,
         (since) => stored.set(operationKey(own), { version: 1, name, kind: entry.kind, since })
       )
-      return inTurn.withPermit(Effect.suspend(() =>
-        ids.has(own)
-          ? Effect.void
-          : Effect.map(attempt(`${name} is not in the operation store`, write), (written) => {
-            if (written) ids.add(own)
+      return attempt(
+        `${name} is not in the operation store`,
+        inTurn.withPermit(Effect.suspend(() =>
+          ids.has(own) ? Effect.void : Effect.map(write, () => {
+            ids.add(own)
           })
-      ))
+        ))
+      )
     })
 
   const forget = (name: string) =>
@@ -231,12 +230,12 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
         (id) => Effect.andThen(store.remove(seenKey(id)), store.remove(operationKey(id))),
         { discard: true }
       )
-      return entry.inTurn.withPermit(Effect.asVoid(attempt(`${name} is still in the operation store`, clear)))
+      return attempt(`${name} is still in the operation store`, entry.inTurn.withPermit(clear))
     })
 
   const note = Effect.fnUntraced(function*(name: string, operation: Operation.Operation) {
     const entry = inFlight.get(name)
-    if (entry === undefined) return
+    if (entry === undefined || entry.ids.size === 0) return
     const progress = Option.getOrUndefined(Operation.getProgress(operation))
     const state = `${operation._tag} ${progress}`
     if (entry.seen === state) return
@@ -246,12 +245,12 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
       at: yield* DateTime.now,
       ...(progress === undefined ? undefined : { progress })
     }
-    yield* entry.inTurn.withPermit(Effect.suspend(() => {
+    const write = Effect.suspend(() => {
       if (inFlight.get(name) !== entry) return Effect.void
       entry.seen = state
-      const write = Effect.forEach(entry.ids, (id) => seen.set(seenKey(id), value), { discard: true })
-      return Effect.asVoid(attempt(`the state of ${name} is not in the operation store`, write))
-    }))
+      return Effect.forEach(entry.ids, (id) => seen.set(seenKey(id), value), { discard: true })
+    })
+    yield* attempt(`the state of ${name} is not in the operation store`, entry.inTurn.withPermit(write))
   })
 
   /** A look of a wait. The operation is on record before the first one, and cleared after the last. */
@@ -273,7 +272,7 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
 
   const read = Effect.fnUntraced(function*(id: string) {
     const key = operationKey(id)
-    const text = yield* Effect.result(store.get(key))
+    const text = yield* inTime("get", Effect.result(store.get(key)))
     if (Result.isFailure(text)) {
       return Result.fail(new InvalidRecord({ record: key, kind: "Unreadable", detail: text.failure.message }))
     }
@@ -282,12 +281,12 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
 
   /** The ids of all records; those that were cleared since they were listed are left out as they are read. */
   const ids = Effect.map(
-    store.keys,
+    inTime("keys", store.keys),
     (keys) => keys.flatMap((key) => key.startsWith(operationKey("")) ? [key.slice(operationKey("").length)] : [])
   )
 
   const lastOf = (id: string) =>
-    Effect.map(Effect.option(store.get(seenKey(id))), (text) =>
+    Effect.map(inTime("get", Effect.option(store.get(seenKey(id)))), (text) =>
       text.pipe(
         Option.flatMap(Option.fromUndefinedOr),
         Option.flatMap((text) => Result.getSuccess(readSeen(seenKey(id), text)))
@@ -371,7 +370,8 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
  * and a cancellation change nothing. What is kept is the name, the kind, when, and the last state with its progress, in
  * keys that begin with `effect-lro.`. The layer fails where the store cannot be written to at all. Later a write that fails,
  * or takes more than 5 seconds, is a warning with the operation's name, and is tried again at the next look: no start and
- * no wait fails for it.
+ * no wait fails for it. A store that gives no answer in the time of a lease (5 seconds at least) fails the layer as it is
+ * made, and who reads the store; it keeps the layer from being closed for no more than 5 seconds.
  *
  * Several processes may share a store. Each goes on with what others left only when these are dead: when no sign of life
  * was seen of them in the time of a `lease`, whatever the clocks of their machines say.

@@ -254,6 +254,52 @@ describe("a store that fails", () => {
       assert.isTrue(Exit.isSuccess(yield* Fiber.await(waited)))
     }))
 
+  it.effect("a store that hangs keeps many waits for one name no longer than one, and holds up none when it is back", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const { link, state } = breakable(backing, Effect.never)
+      const { run } = yield* boot(link, makeServer(["1 hour"]).layer)
+      const name = (yield* run(start)).name
+      yield* run(Operations.delete(name))
+      const waits = (count: number) =>
+        Effect.forEach(Array.from({ length: count }), (_, i) =>
+          // Some come while the store keeps others.
+          Effect.sleep(`${i % 10} seconds`).pipe(
+            Effect.andThen(Effect.exit(Operations.wait(name, { timeout: "30 seconds" }))),
+            Effect.timed,
+            Effect.map(([time]) => Duration.toSeconds(time) - i % 10)
+          ), { concurrency: "unbounded" })
+      state.broken = true
+      const alone = yield* Effect.forkChild(run(waits(1)))
+      yield* TestClock.adjust("10 minutes")
+      const one = Math.max(...(yield* Fiber.join(alone)))
+      const many = yield* Effect.forkChild(run(waits(50)))
+      yield* TestClock.adjust("10 minutes")
+      assert.isAtMost(Math.max(...(yield* Fiber.join(many))), one)
+      assert.isAtMost(one, 35)
+
+      state.broken = false
+      assert.deepStrictEqual(yield* recordsIn(backing), [])
+      yield* run(Effect.flip(Operations.wait(name, { timeout: 0 })))
+      assert.lengthOf(yield* recordsIn(backing), 1)
+      yield* run(Operations.delete(name))
+      assert.deepStrictEqual(yield* recordsIn(backing), [])
+    }))
+
+  it.effect("a look that could not be recorded does not wait for the turn of another", () =>
+    Effect.gen(function*() {
+      const { link, state } = breakable(yield* makeBacking, Effect.never)
+      const { run } = yield* boot(link, TestOperations.layer({ a: [Operation.running("operations/a")] }))
+      state.broken = true
+      const times = yield* Effect.forkChild(Effect.forEach([0, 4], (at) =>
+        Effect.sleep(Duration.seconds(at)).pipe(
+          Effect.andThen(Effect.timed(run(Stream.runDrain(Stream.take(Operations.watch("a"), 1))))),
+          Effect.map(([time]) => Duration.toSeconds(time))
+        ), { concurrency: "unbounded" }))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* Fiber.join(times), [5, 5])
+    }))
+
   it.effect("a start that is interrupted after its answer is on record", () =>
     Effect.gen(function*() {
       const backing = yield* makeBacking
@@ -278,6 +324,113 @@ describe("a store that fails", () => {
       assert.strictEqual((yield* Effect.flip(boot(broken, layer)))._tag, "KeyValueStoreError")
       const blind = yield* boot({ ...backing, keys: Effect.fail(failing("keys")) }, layer)
       assert.strictEqual((yield* Effect.flip(blind.run(Stream.runDrain(resume()))))._tag, "KeyValueStoreError")
+    }))
+})
+
+describe("a store that hangs", () => {
+  /** A store that never answers to what is asked of it in some ways, from some time on. */
+  const hanging = (store: KeyValueStore.KeyValueStore) => {
+    const state = { hangs: (_method: string, _key: string): boolean => false }
+    const through = <A, E>(method: string, key: string, effect: Effect.Effect<A, E>) =>
+      Effect.suspend(() => state.hangs(method, key) ? Effect.never : effect)
+    const link = KeyValueStore.make({
+      get: (key) => through("get", key, store.get(key)),
+      getUint8Array: (key) => through("get", key, store.getUint8Array(key)),
+      set: (key, value) => through("set", key, store.set(key, value)),
+      remove: (key) => through("remove", key, store.remove(key)),
+      clear: store.clear,
+      size: store.size,
+      keys: through("keys", "", store.keys)
+    })
+    return { state, link }
+  }
+
+  it.effect("does not keep a layer from being closed for more than 5 seconds", () =>
+    Effect.gen(function*() {
+      const { link, state } = hanging(yield* makeBacking)
+      const scope = yield* Scope.make()
+      yield* Effect.provideService(boot(link, makeServer([]).layer), Scope.Scope, scope)
+      state.hangs = () => true
+      const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      yield* TestClock.adjust("5 seconds")
+      assert.isDefined(closed.pollUnsafe())
+    }))
+
+  it.effect("does not keep resumeAll from being interrupted for more than 5 seconds", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const server = makeServer(["1 minute"])
+      for (let i = 0; i < 3; i++) yield* crash(backing, server, 1)
+      const { link, state } = hanging(backing)
+      const { run } = yield* boot(link, server.layer)
+      const fiber = yield* Effect.forkChild(run(Stream.runDrain(resume())))
+      yield* TestClock.adjust("16 seconds")
+      assert.lengthOf((yield* backing.keys).filter((key) => key.includes(".claim.")), 3)
+      state.hangs = () => true
+      const interrupted = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+      yield* TestClock.adjust("5 seconds")
+      state.hangs = () => false
+      assert.isDefined(interrupted.pollUnsafe())
+    }))
+
+  it.effect("fails a layer that is made over it after a lease, and 5 seconds at least", () =>
+    Effect.gen(function*() {
+      const { link, state } = hanging(yield* makeBacking)
+      state.hangs = () => true
+      for (const [lease, seconds] of [[undefined, 15], ["1 minute", 60], ["1 second", 5]] as const) {
+        const made = yield* Effect.forkChild(
+          Effect.scoped(boot(link, makeServer([]).layer, { lease })).pipe(Effect.flip, Effect.timed)
+        )
+        yield* TestClock.adjust("2 minutes")
+        assert.isDefined(made.pollUnsafe())
+        const [time, error] = yield* Fiber.join(made)
+        assert.deepStrictEqual([error._tag, error.message], [
+          "KeyValueStoreError",
+          `no answer within ${Duration.format(Duration.seconds(seconds))}`
+        ])
+        // The layer is then closed.
+        assert.strictEqual(Duration.toSeconds(time), seconds + 5)
+      }
+    }))
+
+  it.effect.each<[string, (method: string, key: string) => boolean]>([
+    ["its keys", (method) => method === "keys"],
+    ["its records", (method) => method === "get"],
+    ["a bid", (method, key) => method === "set" && key.includes(".claim.")],
+    ["the leases of the dead", (method, key) => method === "remove" && key.includes(".lease.")]
+  ])("fails resumeAll, and not the next one: %s", ([, hangs]) =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const server = makeServer(["0 seconds"])
+      yield* crash(backing, server, 2)
+      const { link, state } = hanging(backing)
+      const { run } = yield* boot(link, server.layer)
+      state.hangs = hangs
+      const fiber = yield* Effect.forkChild(run(Effect.flip(Stream.runDrain(resume()))))
+      yield* TestClock.adjust("1 minute")
+      state.hangs = () => false
+      assert.isDefined(fiber.pollUnsafe())
+      const error = yield* Fiber.join(fiber)
+      assert.deepStrictEqual([error._tag, error.message], ["KeyValueStoreError", "no answer within 15s"])
+
+      const later = yield* Effect.forkChild(run(Stream.runCollect(resume())))
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual((yield* Fiber.join(later)).toSorted(), ["batches/0 Succeeded", "batches/1 Succeeded"])
+    }))
+
+  it.effect("fails who lists what is in it", () =>
+    Effect.gen(function*() {
+      const { link, state } = hanging(yield* makeBacking)
+      const { run, store } = yield* boot(link, makeServer(["1 minute"]).layer)
+      const { name } = yield* run(start)
+      yield* run(Effect.flip(Operations.wait(name, { timeout: 0 })))
+      for (const what of [".operation.", ".seen."]) {
+        state.hangs = (_, key) => key.includes(what)
+        const fiber = yield* Effect.forkChild(Effect.flip(store.entries))
+        yield* TestClock.adjust("15 seconds")
+        assert.isDefined(fiber.pollUnsafe())
+        assert.strictEqual((yield* Fiber.join(fiber))._tag, "KeyValueStoreError")
+      }
     }))
 })
 
@@ -523,7 +676,8 @@ describe("crashes", () => {
       Effect.forkDetach({ startImmediately: true })
     )
     yield* TestClock.adjust("3 minutes")
-    yield* Effect.raceFirst(Deferred.await(ended), died)
+    // One that died may have failed since, for want of an answer.
+    yield* Effect.raceFirst(died, Deferred.await(ended))
     // Of one that died this ends the timers; its store does nothing any more.
     yield* Effect.forkDetach(Scope.close(scope, Exit.void))
     return { ...told, died: !alive() }

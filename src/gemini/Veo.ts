@@ -338,7 +338,7 @@ export interface DownloadOptions {
  * with other rights.
  *
  * Errors: `HttpError` (the API deletes videos after two days), `TransportError`, `InvalidResponse`, `AuthError`,
- * `Unsupported`. Nothing is repeated.
+ * `Unsupported`. They name the address without its query, which may be a signature. Nothing is repeated.
  *
  * **Example** (Into a file)
  *
@@ -370,13 +370,15 @@ export const download = (
   options?: DownloadOptions
 ): Stream.Stream<Uint8Array, SendError | Unsupported, HttpClient.HttpClient> => {
   const invalid = (detail: string) =>
-    new InvalidResponse({ verb: "download", operationName: uri ?? "", kind: "Response", detail })
+    new InvalidResponse({ verb: "download", operationName: Download.shown(uri ?? ""), kind: "Response", detail })
   if (bytesBase64Encoded !== undefined) {
     const bytes = Base64.decode(bytesBase64Encoded)
     return Stream.fromEffect(Effect.mapError(Effect.fromResult(bytes), () => invalid("a video that is not base64")))
   }
   if (uri === undefined) return Stream.fail(invalid("a video without uri or bytes"))
-  if (uri.startsWith("gs://")) return Stream.fail(new Unsupported({ verb: "download", operationName: uri }))
+  if (uri.startsWith("gs://")) {
+    return Stream.fail(new Unsupported({ verb: "download", operationName: Download.shown(uri) }))
+  }
   const path = fileOfGemini.exec(uri)?.[1]
   return Download.stream(endpoint, path === undefined ? uri : `${endpoint.baseUrl}${path}`, options)
 }

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
@@ -24,6 +25,17 @@ export interface Options {
 const maxRedirects = 5
 
 /**
+ * An address as an error may show it: what may be a secret in it, its query, its fragment and its userinfo, is left out.
+ *
+ * @internal
+ */
+export const shown = (address: string): string => {
+  // The name of an object in Cloud Storage is no path of a URL: `gs://bucket/my cat.mp4` is how it is written.
+  const href = !address.startsWith("gs://") && URL.canParse(address) ? new URL(address).href : address
+  return href.replace(/[?#].*$/s, "").replace(/^([^/]*:\/\/)?[^/]*@/, "$1")
+}
+
+/**
  * The bytes of a file, as they come in. The credential goes to the API's own host only: neither another host that the
  * address names nor one that a redirect leads to is given it, and neither is asked without TLS, unless the API itself is.
  *
@@ -37,38 +49,38 @@ export const stream = (
   Stream.unwrap(Effect.gen(function*() {
     const maxBytes = Check.positiveInt("maxBytes", options.maxBytes ?? 4 * 1024 ** 3)
     const idleTimeout = Check.positiveDuration("idleTimeout", options.idleTimeout ?? "30 seconds")
-    const call: Transport.Call = { verb: "download", operationName: address }
+    let mask = Mask.make([])
+    const call = (): Transport.Call => ({ verb: "download", operationName: mask.text(shown(address)) })
     const http = yield* HttpClient.HttpClient
     const requestInit = Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit))
     const base = new URL(endpoint.baseUrl)
 
-    const failed = (kind: TransportError["kind"], detail: string) => new TransportError({ ...call, kind, detail })
+    const failed = (kind: TransportError["kind"], detail: string) => new TransportError({ ...call(), kind, detail })
     const stalled = () => failed("Timeout", `no further byte within ${Duration.format(idleTimeout)}`)
 
-    const ask = Effect.fnUntraced(
-      function*(url: URL): Effect.fn.Return<readonly [HttpClientResponse.HttpClientResponse, Mask.Mask], SendError> {
-        const isOwn = url.origin === base.origin
-        const credential = isOwn ? yield* endpoint.auth : {}
-        const secrets = Record.map(credential, Redacted.value)
-        const mask = Mask.make(Object.values(secrets))
-        const response = yield* HttpClientRequest.get(url).pipe(
-          HttpClientRequest.setHeaders(isOwn ? endpoint.headers : {}),
-          HttpClientRequest.setHeaders(secrets),
-          http.execute,
-          Effect.catchIf(Transport.isStatusError, ({ reason }) => Effect.succeed(reason.response)),
-          Effect.mapError(Transport.fromHttpClientError(call, mask)),
-          Effect.provideService(FetchHttpClient.RequestInit, { ...requestInit, redirect: "manual" }),
-          Effect.updateService(Headers.CurrentRedactedNames, (names) => [...names, ...Object.keys(credential)]),
-          Effect.timeoutOrElse({ duration: idleTimeout, orElse: () => Effect.fail(stalled()) })
-        )
-        return [response, mask]
-      }
-    )
+    const broken = (error: HttpClientError.HttpClientError) => Transport.fromHttpClientError(call(), mask)(error)
+
+    const ask = Effect.fnUntraced(function*(url: URL) {
+      const isOwn = url.origin === base.origin
+      const credential = isOwn ? yield* endpoint.auth : {}
+      const secrets = Record.map(credential, Redacted.value)
+      if (isOwn) mask = Mask.make(Object.values(secrets))
+      return yield* HttpClientRequest.get(url).pipe(
+        HttpClientRequest.setHeaders(isOwn ? endpoint.headers : {}),
+        HttpClientRequest.setHeaders(secrets),
+        http.execute,
+        Effect.catchIf(Transport.isStatusError, ({ reason }) => Effect.succeed(reason.response)),
+        Effect.mapError(broken),
+        Effect.provideService(FetchHttpClient.RequestInit, { ...requestInit, redirect: "manual" }),
+        Effect.updateService(Headers.CurrentRedactedNames, (names) => [...names, ...Object.keys(credential)]),
+        Effect.timeoutOrElse({ duration: idleTimeout, orElse: () => Effect.fail(stalled()) })
+      )
+    })
 
     const open = Effect.fnUntraced(function*(
       address: string,
       redirects: number
-    ): Effect.fn.Return<readonly [HttpClientResponse.HttpClientResponse, Mask.Mask], SendError> {
+    ): Effect.fn.Return<HttpClientResponse.HttpClientResponse, SendError> {
       const url = URL.canParse(address) ? new URL(address) : undefined
       if (
         url === undefined ||
@@ -76,30 +88,27 @@ export const stream = (
       ) {
         return yield* failed("Request", "the file is at no address of https")
       }
-      const [response, mask] = yield* ask(url)
-      if (response.status >= 200 && response.status < 300) return [response, mask]
-      const answer = yield* Effect.mapError(
-        Transport.readAnswer(response, 1024),
-        Transport.fromHttpClientError(call, mask)
-      )
+      const response = yield* ask(url)
+      if (response.status >= 200 && response.status < 300) return response
+      const answer = yield* Effect.mapError(Transport.readAnswer(response, 1024), broken)
       const { location } = response.headers
       if (response.status < 300 || response.status >= 400 || location === undefined || !URL.canParse(location, url)) {
-        return yield* Transport.toHttpError(call, answer, mask, yield* Clock.currentTimeMillis)
+        return yield* Transport.toHttpError(call(), answer, mask, yield* Clock.currentTimeMillis)
       }
       if (redirects === maxRedirects) return yield* failed("Request", `more than ${maxRedirects} redirects`)
       return yield* open(new URL(location, url).href, redirects + 1)
     })
 
-    const [response, mask] = yield* open(address, 0)
+    const response = yield* open(address, 0)
     let bytes = 0
     return response.stream.pipe(
-      Stream.mapError(Transport.fromHttpClientError(call, mask)),
+      Stream.mapError(broken),
       Stream.timeoutOrElse({ duration: idleTimeout, orElse: () => Stream.fail(stalled()) }),
       Stream.mapEffect((chunk) => {
         bytes += chunk.byteLength
         return bytes <= maxBytes
           ? Effect.succeed(chunk)
-          : Effect.fail(new InvalidResponse({ ...call, kind: "TooLarge", detail: `more than ${maxBytes} bytes` }))
+          : Effect.fail(new InvalidResponse({ ...call(), kind: "TooLarge", detail: `more than ${maxBytes} bytes` }))
       })
     )
   }))

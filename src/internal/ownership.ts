@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as KeyValueStore from "effect/persistence/KeyValueStore"
+import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 
@@ -48,6 +48,33 @@ const list = (store: KeyValueStore.KeyValueStore) =>
 const beatBetween = (owner: string, before: Listing, after: Listing): boolean =>
   [...after.beats].some((beat) => beat.startsWith(`${owner}.`) && !before.beats.has(beat))
 
+/**
+ * How long a store may keep an end from coming: of a wait, of a layer, of an interruption.
+ *
+ * @internal
+ */
+export const storeTime = Duration.seconds(5)
+
+/**
+ * A store that hangs fails as one that says what is wrong. It has the time of a lease: with a longer one it may be slower.
+ *
+ * @internal
+ */
+export const inTime = (lease: Duration.Duration) => {
+  const duration = Duration.max(lease, storeTime)
+  return <A, E>(method: string, effect: Effect.Effect<A, E>) =>
+    Effect.timeoutOrElse(effect, {
+      duration,
+      orElse: () =>
+        Effect.fail(
+          new KeyValueStore.KeyValueStoreError({ method, message: `no answer within ${Duration.format(duration)}` })
+        )
+    })
+}
+
+/** What is not done here is swept by others when this owner is dead. */
+const tidy = <E>(effect: Effect.Effect<void, E>) => Effect.ignore(Effect.timeout(effect, storeTime))
+
 /** Unlike a seeded `Random`, this is never the same in two processes. */
 const newOwner = Effect.sync(() =>
   [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("")
@@ -60,6 +87,8 @@ const newOwner = Effect.sync(() =>
  */
 export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueStore, lease: Duration.Duration) {
   const me = yield* newOwner
+  const listing = inTime(lease)("keys", list(store))
+  const write = <E>(effect: Effect.Effect<void, E>) => inTime(lease)("write", effect)
   const settleTime = Duration.times(lease, 1 / 5)
   const inTurn = yield* Semaphore.make(1)
   const held = new Set<string>()
@@ -74,9 +103,9 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
     )
   })
   yield* Effect.addFinalizer(() =>
-    Effect.ignore(Effect.andThen(store.clearPrefix(claimsOf(me)), store.clearPrefix(leaseOf(me))))
+    tidy(Effect.andThen(store.clearPrefix(claimsOf(me)), store.clearPrefix(leaseOf(me))))
   )
-  yield* beat
+  yield* write(beat)
   const interval = Duration.times(lease, 1 / 3)
   yield* Effect.timeout(beat, interval).pipe(
     Effect.catch(({ message }) => Effect.logWarning(`the lease in the operation store was not renewed: ${message}`)),
@@ -90,12 +119,12 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
    * bid in time: who did not has withdrawn.
    */
   const takeOver = Effect.gen(function*() {
-    const first = yield* list(store)
+    const first = yield* listing
     const known = [...first.owners, ...first.claims.map(({ heir }) => heir), ...Array.from(first.beats, ownerOf)]
     if (known.every((owner) => owner === me)) return true
     yield* Effect.sleep(lease)
 
-    const second = yield* list(store)
+    const second = yield* listing
     const lives = (owner: string, now: Listing) => owner === me || beatBetween(owner, first, now)
     const free = [...second.owners].filter((owner) =>
       first.owners.has(owner) && !lives(owner, second) &&
@@ -103,12 +132,12 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
     )
     const bids = free.map((owner) => `${claimsOf(me)}${owner}`)
     return yield* Effect.gen(function*() {
-      yield* Effect.forEach(bids, (bid) => store.set(bid, "1"), { discard: true })
+      yield* Effect.forEach(bids, (bid) => write(store.set(bid, "1")), { discard: true })
       const bidding = Duration.nanos((yield* Clock.monotonicTimeNanos) - second.at)
       if (free.length > 0 && Duration.isGreaterThan(bidding, settleTime)) return false
       if (free.length > 0) yield* Effect.sleep(settleTime)
 
-      const third = yield* list(store)
+      const third = yield* listing
       for (const owner of free) {
         const isMine = !lives(owner, third) &&
           !third.claims.some(({ heir, ...claim }) => claim.owner === owner && heir < me && lives(heir, third))
@@ -118,10 +147,10 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
       return true
     }).pipe(
       Effect.ensuring(Effect.suspend(() =>
-        Effect.ignore(
-          Effect.forEach(free.filter((owner) => !held.has(owner)), (owner) => store.remove(`${claimsOf(me)}${owner}`), {
-            discard: true
-          })
+        Effect.forEach(
+          free.filter((owner) => !held.has(owner)),
+          (owner) => tidy(store.remove(`${claimsOf(me)}${owner}`)),
+          { concurrency: "unbounded", discard: true }
         )
       ))
     )
@@ -132,12 +161,12 @@ export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueSto
     Effect.andThen(
       Effect.forEach(
         [...now.beats].filter((beat) => first.beats.has(beat) && !lives(ownerOf(beat), now)),
-        (beat) => store.remove(`lease.${beat}`),
+        (beat) => write(store.remove(`lease.${beat}`)),
         { discard: true }
       ),
       Effect.forEach(
         now.claims.filter(({ heir }) => !lives(heir, now)),
-        ({ heir, owner }) => store.remove(`${claimsOf(heir)}${owner}`),
+        ({ heir, owner }) => write(store.remove(`${claimsOf(heir)}${owner}`)),
         { discard: true }
       )
     )

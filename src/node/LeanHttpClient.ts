@@ -48,6 +48,7 @@ interface Head {
 class Exchange implements Undici.Dispatcher.DispatchHandler {
   readonly request: HttpClientRequest
   readonly url: URL
+  private readonly signal: AbortSignal
   private resume: Resume | undefined
   private controller: Undici.Dispatcher.DispatchController | undefined
   private isAborted = false
@@ -56,9 +57,10 @@ class Exchange implements Undici.Dispatcher.DispatchHandler {
   private end: { readonly cause: unknown } | "whole" | undefined
   private wake: (() => void) | undefined
 
-  constructor(request: HttpClientRequest, url: URL, resume: Resume) {
+  constructor(request: HttpClientRequest, url: URL, signal: AbortSignal, resume: Resume) {
     this.request = request
     this.url = url
+    this.signal = signal
     this.resume = resume
   }
 
@@ -70,7 +72,11 @@ class Exchange implements Undici.Dispatcher.DispatchHandler {
   onResponseStart(_: unknown, status: number, headers: Head["headers"]) {
     if (status < 200) return
     // What came in with the head is read first: then most answers are whole before anybody reads them.
-    queueMicrotask(() => this.tell(Effect.succeed(new LeanResponse(this, { status, headers }))))
+    queueMicrotask(() => {
+      // From here on interruption comes by the signal only.
+      this.abortWithSignal()
+      this.tell(Effect.succeed(new LeanResponse(this, { status, headers })))
+    })
   }
 
   onResponseData(controller: Undici.Dispatcher.DispatchController, chunk: Uint8Array) {
@@ -98,7 +104,7 @@ class Exchange implements Undici.Dispatcher.DispatchHandler {
   }
 
   /** Whether no more is to come. */
-  get isOver(): boolean {
+  private get isOver(): boolean {
     return this.end !== undefined
   }
 
@@ -124,9 +130,19 @@ class Exchange implements Undici.Dispatcher.DispatchHandler {
     return Effect.callback((resume) => {
       this.wake = () => {
         this.wake = undefined
-        resume(this.read(onError))
+        resume(Effect.suspend(() => this.read(onError)))
       }
+      return Effect.sync(() => {
+        this.wake = undefined
+      })
     })
+  }
+
+  /** Ends the exchange with the signal. An answer that came in one piece needs none. */
+  private abortWithSignal() {
+    if (this.isOver) return
+    if (this.signal.aborted) this.abort()
+    else this.signal.addEventListener("abort", this.abort, { once: true })
   }
 
   /** Closes the connection, unless all has come. */
@@ -196,10 +212,12 @@ class LeanResponse extends Inspectable.Class implements HttpClientResponse.HttpC
     })
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError> {
-    return this.whole ??= this.wholeAtOnce() ?? Stream.runCollect(this.stream).pipe(
-      Effect.map(joined),
-      Effect.cached,
-      Effect.runSync
+    return Effect.suspend(() =>
+      this.whole ??= this.wholeAtOnce() ?? Stream.runCollect(this.stream).pipe(
+        Effect.map(joined),
+        Effect.cached,
+        Effect.runSync
+      )
     )
   }
 
@@ -211,13 +229,6 @@ class LeanResponse extends Inspectable.Class implements HttpClientResponse.HttpC
     if (chunks === undefined) return undefined
     this.isRead = true
     return Effect.succeed(joined(chunks))
-  }
-
-  /** Ends the exchange with the signal. An answer that came in one piece needs none. */
-  abortWith(signal: AbortSignal) {
-    if (this.exchange.isOver) return
-    if (signal.aborted) this.exchange.abort()
-    else signal.addEventListener("abort", this.exchange.abort, { once: true })
   }
 
   get text(): Effect.Effect<string, HttpClientError.HttpClientError> {
@@ -345,7 +356,7 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
       return bodyOf(request).pipe(
         Effect.flatMap((body) =>
           Effect.callback<LeanResponse, HttpClientError.HttpClientError>((resume) => {
-            const exchange = new Exchange(request, url, resume)
+            const exchange = new Exchange(request, url, signal, resume)
             try {
               dispatcher.dispatch({
                 origin: url.origin,
@@ -359,8 +370,7 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
             }
             return Effect.sync(exchange.abort)
           })
-        ),
-        Effect.tap((response) => Effect.sync(() => response.abortWith(signal)))
+        )
       )
     })
 )

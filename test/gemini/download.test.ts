@@ -10,7 +10,8 @@ import { TestClock } from "effect/testing"
 import { origin } from "../support/gemini.ts"
 import { key, type Reply, scripted } from "../support/http.ts"
 
-const uri = `${origin}/v1beta/files/abc:download?alt=media`
+const place = `${origin}/v1beta/files/abc:download`
+const uri = `${place}?alt=media`
 
 /** Downloads, with what was sent: each request's place and whether it had the key. */
 const download = Effect.fnUntraced(function*(
@@ -93,7 +94,7 @@ describe("who is asked, and who gets the key", () => {
     Effect.gen(function*() {
       const { result, sent } = yield* download({ uri }, [to("/again")])
       assert.lengthOf(sent, 6)
-      assert.strictEqual(failure(result).message, `download ${uri} got no answer (Request): more than 5 redirects`)
+      assert.strictEqual(failure(result).message, `download ${place} got no answer (Request): more than 5 redirects`)
     }))
 })
 
@@ -124,6 +125,30 @@ describe("what it gives", () => {
       assert.include(error.message, "gone for <redacted>")
     }))
 
+  it.effect.each([
+    ["https://storage.example/b/o?X-Goog-Signature=SECRETSIG", "https://storage.example/b/o"],
+    ["https://SECRETUSER:SECRET@WORD@storage.example/b/@o#SECRET", "https://storage.example/b/@o"],
+    ["https:SECRETUSER:SECRETWORD@storage.example/b/o", "https://storage.example/b/o"],
+    ["http://SECRETUSER:SECRETWORD@storage.example/b/o?SECRET", "http://storage.example/b/o"],
+    ["https://SECRETUSER:SECRETWORD@[/b?SECRET#SECRET", "https://[/b"],
+    ["gs://SECRETUSER@bucket/my cat.mp4?SECRET\nSECRET", "gs://bucket/my cat.mp4"],
+    [`${uri}&key=${key}`, place],
+    [`${origin}/v1beta/${key}/cat`, `${origin}/v1beta/<redacted>/cat`]
+  ])("no error holds a secret of the address %s", ([address, named]) =>
+    Effect.gen(function*() {
+      const stalls: Reply = { stream: new ReadableStream({ start: (out) => out.enqueue(new Uint8Array(3)) }) }
+      const replies: ReadonlyArray<Reply> = [{ status: 403, text: "no" }, { fail: new Error("no") }, "never", stalls]
+      for (const reply of [...replies, to("/again"), { text: "more" }]) {
+        const fiber = yield* Effect.forkChild(download({ uri: address }, [reply], { maxBytes: 3 }))
+        yield* TestClock.adjust("1 minute")
+        const error = failure((yield* Fiber.join(fiber)).result)
+        assert.strictEqual("operationName" in error && error.operationName, named)
+        assert.notMatch(`${error.message} ${JSON.stringify(error)}`, /SECRET|secret/)
+      }
+      const inline = failure((yield* download({ uri: address, bytesBase64Encoded: "Y2F" }, [])).result)
+      assert.notInclude(inline.message, "SECRET")
+    }))
+
   it.effect("more than maxBytes is too large", () =>
     Effect.gen(function*() {
       const { result } = yield* download({ uri }, [{ text: "0123456789" }], { maxBytes: 9 })
@@ -140,7 +165,7 @@ describe("what it gives", () => {
       const fiber = yield* Effect.forkChild(download({ uri }, [reply], { idleTimeout: "5 seconds" }))
       yield* TestClock.adjust("1 minute")
       const error = failure((yield* Fiber.join(fiber)).result)
-      assert.strictEqual(error.message, `download ${uri} got no answer (Timeout): no further byte within 5s`)
+      assert.strictEqual(error.message, `download ${place} got no answer (Timeout): no further byte within 5s`)
     }))
 })
 

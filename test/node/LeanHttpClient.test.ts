@@ -1,6 +1,8 @@
 /** What any HTTP client must do, of the lean one. What the library asks of it is in test/reliability and test/load. */
+import { NodeHttpClient } from "@effect/platform-node"
+import Undici, { type Dispatcher } from "@effect/platform-node/Undici"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, type Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Option, Scheduler, type Scope, Stream } from "effect"
 import { LeanHttpClient } from "effect-lro/node"
 import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest, type HttpMethod, UrlParams } from "effect/http"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
@@ -145,6 +147,33 @@ describe("answers", () => {
       assert.strictEqual(yield* tagOf(form.json), "DecodeError")
     }).pipe(lean))
 
+  it.live("a body that is only asked for is not read", () =>
+    Effect.gen(function*() {
+      const url = yield* serve((_, response) => response.end("whole"))
+      const response = yield* HttpClient.get(url)
+      yield* Effect.sleep("20 millis")
+      assert.isTrue([response.text, response.arrayBuffer, response.json].every(Effect.isEffect))
+      assert.strictEqual(Buffer.concat(yield* Stream.runCollect(response.stream)).toString(), "whole")
+    }).pipe(lean))
+
+  it.live("what comes after a read was given up is there for the next one", () =>
+    Effect.gen(function*() {
+      const began = yield* Deferred.make<(more: string) => void>()
+      const url = yield* serve((_, response) => {
+        response.flushHeaders()
+        Deferred.doneUnsafe(began, Effect.succeed((more) => response.write(more)))
+      })
+      const client = yield* HttpClient.HttpClient
+      const response = yield* HttpClient.withScope(client).get(url)
+      const write = yield* Deferred.await(began)
+      const pull = yield* Stream.toPull(response.stream)
+      assert.isTrue(Option.isNone(yield* Effect.timeoutOption(pull, "20 millis")))
+      write("one")
+      yield* Effect.sleep("50 millis")
+      write("two")
+      assert.strictEqual(Buffer.concat(yield* pull).toString().slice(0, 3), "one")
+    }).pipe(lean))
+
   const plain = "compressed ".repeat(1000)
   const encoded: ReadonlyArray<readonly [encoding: string, body: Buffer | string, read: string]> = [
     ["gzip", gzipSync(plain), plain],
@@ -220,6 +249,32 @@ describe("interruption closes the connection", () => {
     yield* eventually(() => "the connection is open", () => closed === 1)
   })
 
+  /** Answers a request, when it is told to, with a head and a part of the body. */
+  class HalfAnswers extends Undici.Dispatcher {
+    private readonly answers = Promise.withResolvers<() => void>()
+    readonly asked = this.answers.promise
+    isClosed = false
+
+    override dispatch(_: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
+      const controller: Dispatcher.DispatchController = {
+        aborted: false,
+        paused: false,
+        reason: null,
+        abort: () => {
+          this.isClosed = true
+        },
+        pause: () => undefined,
+        resume: () => undefined
+      }
+      handler.onRequestStart?.(controller, {})
+      this.answers.resolve(() => {
+        handler.onResponseStart?.(controller, 200, { "content-length": "100" })
+        handler.onResponseData?.(controller, Buffer.from("half"))
+      })
+      return true
+    }
+  }
+
   const half: RequestListener = (_, response) => void response.writeHead(200, { "content-length": 100 }).write("half")
 
   it.live("before the answer, within it, and with its scope", () =>
@@ -235,6 +290,27 @@ describe("interruption closes the connection", () => {
             Effect.scoped
           ))
     }).pipe(lean))
+
+  it.live("wherever it comes between the head of the answer and its body", () =>
+    Effect.gen(function*() {
+      const open: Array<number> = []
+      for (let yields = 0; yields < 120; yields++) {
+        const dispatcher = new HalfAnswers()
+        const client = yield* Effect.provideService(LeanHttpClient.make, NodeHttpClient.Dispatcher, dispatcher)
+        const read = HttpClient.withScope(client).get("http://127.0.0.1/").pipe(
+          Effect.flatMap((response) => response.arrayBuffer),
+          Effect.scoped
+        )
+        const fiber = yield* Effect.forkChild(Effect.provideService(read, Scheduler.MaxOpsBeforeYield, 3))
+        const answer = yield* Effect.promise(() => dispatcher.asked)
+        answer()
+        yield* Effect.promise(() => Promise.resolve())
+        for (let i = 0; i < yields; i++) yield* Effect.yieldNow
+        yield* Fiber.interrupt(fiber)
+        if (!dispatcher.isClosed) open.push(yields)
+      }
+      assert.deepStrictEqual(open, [])
+    }))
 
   it.live("a request that waits for a connection is never sent", () =>
     Effect.gen(function*() {
