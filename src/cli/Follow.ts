@@ -19,6 +19,7 @@ import * as ResumeToken from "../ResumeToken.ts"
 import type * as WaitOptions from "../WaitOptions.ts"
 import * as Api from "./Api.ts"
 import * as Args from "./Args.ts"
+import * as Log from "./Log.ts"
 import * as Output from "./Output.ts"
 import * as Problem from "./Problem.ts"
 import type * as Root from "./Root.ts"
@@ -147,11 +148,11 @@ export const follow = Effect.fnUntraced(function*(
     )
   })
   const wait = Effect.gen(function*() {
-    const screen = yield* Screen.make([name])
+    const screen = yield* Screen.make([name], options)
     return yield* settle(name, {
       ...waitOptions(input),
       onProgress: (operation) => screen.see(operation, name)
-    })
+    }).pipe(Effect.provideService(Log.Write, screen.write))
   }).pipe(
     Effect.scoped,
     Effect.catchTag("Timeout", (timeout: Timeout) =>

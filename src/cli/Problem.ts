@@ -195,6 +195,14 @@ const transport = {
   Request: "the request could not be made"
 }
 
+/** What went wrong on the way, by the `kind` of its error. */
+export const transportWords = (kind: string): string =>
+  Object.entries(transport).find(([key]) => key === kind)?.[1] ?? kind
+
+/** What went wrong, by the status of the answer. */
+export const statusWords = (status: number): string =>
+  status === 429 ? "the API's limit is reached" : status >= 500 ? "the API has trouble" : "the API refused"
+
 const transportNext = {
   Connection: "check the network, and the address of the API",
   Tls: "check the address; NODE_EXTRA_CA_CERTS names further certificates to trust",
@@ -212,9 +220,9 @@ const ofHttp = (error: OperationsError.HttpError, api: Api.Options): Problem => 
   const code = exitCode.api
   if (isRefusal(error)) return { code, said, what: "the API refused the credential", next: credential(api) }
   if (status === 429) {
-    return { code, said, what: "the API's limit is reached", next: "later; the quota's page tells when it is renewed" }
+    return { code, said, what: statusWords(status), next: "later; the quota's page tells when it is renewed" }
   }
-  if (status >= 500) return { code, said, what: "the API has trouble", next: "the same command again, later" }
+  if (status >= 500) return { code, said, what: statusWords(status), next: "the same command again, later" }
   return { code, said, what: `the API refused to ${verb} ${operationName}` }
 }
 

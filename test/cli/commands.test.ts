@@ -242,7 +242,17 @@ lro: batches/running was not seen done in 1s; it was not stopped
         const { add } = yield* Emulator.Emulator
         const faults = [{ what: "status", status: 503, times: 1 }, { what: "reset", times: 1 }] as const
         yield* add("batches/faulty", { duration: 0, response: 1, faults })
-        assert.strictEqual((yield* lro(["wait", "batches/faulty"])).code, 0)
+        const { code, stderr } = yield* lro(["wait", "batches/faulty"])
+        assert.strictEqual(code, 0)
+        assert.match(
+          stderr,
+          new RegExp(
+            "^lro: batches/faulty: the API has trouble \\(503\\); again in \\S+\n" +
+              "lro: batches/faulty: there is no connection to the API; again in \\S.*\nbatches/faulty succeeded, 0:00\n$"
+          )
+        )
+        yield* add("batches/faulty2", { duration: 0, response: 1, faults })
+        assert.include((yield* lro(["wait", "batches/faulty2", "--debug"])).stderr, "lro.operation.kind")
       }))
 
     it.effect.each<[NodeJS.Signals, number]>([["SIGINT", 130], ["SIGTERM", 130], ["SIGHUP", 129]])(

@@ -30,6 +30,7 @@ describe("lines", () => {
     [59, {}, "⠹ ███████████░░░░░░░░░░░░░░░░   42 %  1:23  1:01:00 left"],
     [40, {}, "⠹ ███░░░░░   42 %  1:23  1:01:00 left"],
     [80, { percent: undefined }, "⠹ batches/abc123  running  1:23"],
+    [80, { percent: undefined, state: "connecting" }, "⠹ batches/abc123  connecting  1:23"],
     [80, { state: "succeeded" }, "✔ batches/abc123  succeeded  1:23"],
     [80, { state: "failed", note: "INTERNAL: out of luck" }, "✘ batches/abc123  failed  1:23  INTERNAL: out of luck"],
     [
@@ -49,7 +50,7 @@ describe("lines", () => {
       for (const length of [1, 14, 60, 300]) {
         for (const names of [["x".repeat(length)], ["x".repeat(length), "y"]]) {
           for (const percent of [undefined, 0, 42, 100]) {
-            for (const state of ["running", "succeeded", "failed", "unknown"] as const) {
+            for (const state of ["connecting", "running", "succeeded", "failed", "unknown"] as const) {
               for (const remaining of [undefined, Duration.hours(100)]) {
                 const note = "z".repeat(length)
                 const line = at(width, { name: names[0] ?? "", percent, state, remaining, note }, names)

@@ -17,6 +17,7 @@ import * as ResumeToken from "../../ResumeToken.ts"
 import * as Api from "../Api.ts"
 import * as Args from "../Args.ts"
 import * as Follow from "../Follow.ts"
+import * as Log from "../Log.ts"
 import * as Output from "../Output.ts"
 import * as Problem from "../Problem.ts"
 import * as Root from "../Root.ts"
@@ -95,7 +96,7 @@ const watched = Effect.fnUntraced(function*(input: WatchInput, options: Root.Opt
       ...(options.json ? ["--json"] : [])
     ])
   const outcomes = yield* Effect.gen(function*() {
-    const screen = yield* Screen.make(names)
+    const screen = yield* Screen.make(names, options)
     const watchOne = (name: string) =>
       Operations.watch(name, Follow.waitOptions(input)).pipe(
         Stream.tap((operation) => screen.see(operation, name)),
@@ -112,7 +113,9 @@ const watched = Effect.fnUntraced(function*(input: WatchInput, options: Root.Opt
           return Effect.as(screen.giveUp(name, note), { problem } satisfies Outcome)
         })
       )
-    return yield* Effect.forEach(names, watchOne, { concurrency: "unbounded" })
+    return yield* Effect.forEach(names, watchOne, { concurrency: "unbounded" }).pipe(
+      Effect.provideService(Log.Write, screen.write)
+    )
   }).pipe(
     Effect.scoped,
     Effect.onInterrupt(() =>
