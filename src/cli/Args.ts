@@ -6,14 +6,17 @@
 import * as Flag from "effect/cli/Flag"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Text from "./Text.ts"
 
 /** A flag that was given, as words. */
 export const shown = (name: string, value: Option.Option<string>): ReadonlyArray<string> =>
   Option.isNone(value) ? [] : [`--${name}`, value.value]
 
-/** A command line that a POSIX shell reads as these words. */
+/** A command line that a POSIX shell reads as these words, which may be a server's: none can write over the terminal. */
 export const commandLine = (words: ReadonlyArray<string>): string =>
-  words.map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`).join(" ")
+  words.map(Text.word).map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`).join(
+    " "
+  )
 
 const units: Readonly<Record<string, Duration.Unit>> = {
   ms: "millis",

@@ -58,7 +58,9 @@ export const make = Effect.fnUntraced(function*(
   const style = Text.style(terminal)
   const since = yield* Clock.monotonicTimeNanos
   const rows = new Map<string, Row>(
-    names.map((name) => [name, { view: { name, state: "connecting", elapsed: Duration.zero }, at: since }])
+    names.map((
+      name
+    ) => [name, { view: { name: Text.oneLine(name), state: "connecting", elapsed: Duration.zero }, at: since }])
   )
   const predictors = new Map(
     yield* Effect.forEach(names, (name) => Effect.map(Progress.remaining, (remaining) => [name, remaining] as const))

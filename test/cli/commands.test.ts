@@ -107,6 +107,22 @@ layer(Server, { excludeTestServices: true, timeout: "1 minute" })("lro", (it) =>
         const { stderr } = yield* lro(["wait", "batches/evil"])
         assert.notMatch(stderr, /[^\P{Cc}\n]/u)
         yield* decode((yield* lro(["get", "batches/evil", "--json"])).stdout)
+        yield* fresh
+        const { seed } = yield* Emulator.Emulator
+        const evil = "\u001b[2J\u0007evil"
+        const answer = (body: unknown) => ({ what: "status", status: 200, body: JSON.stringify(body) }) as const
+        yield* seed({
+          faults: [
+            { ...answer({ nextPageToken: evil }), verb: "list" },
+            { ...answer({ name: `models/m/operations/${evil}` }), verb: "start" }
+          ]
+        })
+        const start = ["start", "video", "--model", "m", "--prompt", "A cat"]
+        for (const args of [["list"], start, [...start, "--wait"]]) {
+          const { stderr, stdout } = yield* lro(args)
+          assert.notMatch(stdout + stderr, /[^\P{Cc}\n]/u)
+          assert.include(stderr, "[2J evil")
+        }
       }))
   })
 

@@ -311,6 +311,10 @@ describe("command lines", () => {
     )
   })
 
+  it("hold no word of a server that writes over a terminal", () => {
+    assert.strictEqual(commandLine(["lro", "a\u001b[2J\nb", "two  blanks"]), "lro 'a [2J b' 'two  blanks'")
+  })
+
   it("have durations that can be typed again", () => {
     assert.deepStrictEqual(
       [Duration.minutes(10), Duration.millis(1500), Duration.infinity, Duration.zero].map(typed),

@@ -17,6 +17,7 @@ import * as Output from "../Output.ts"
 import * as Problem from "../Problem.ts"
 import * as Root from "../Root.ts"
 import * as Save from "../Save.ts"
+import * as Text from "../Text.ts"
 
 interface VideoInput extends Follow.Input {
   readonly model: string
@@ -40,12 +41,12 @@ const started = Effect.fnUntraced(function*(input: VideoInput, options: Root.Opt
   }).pipe(Effect.onInterrupt(() => Output.stderr(Problem.render(Problem.maybeStarted(input.model, options)))))
   const { name } = operation
   if (input.wait || Option.isSome(input.output)) {
-    yield* Output.stderr(`lro: started ${name}\n`)
+    yield* Output.stderr(`lro: started ${Text.oneLine(name)}\n`)
     const ref = OperationType.ref(Veo.Video, name)
     return yield* Follow.follow(Operations.settle, name, ref, input, options)
   }
   if (options.json) return yield* Output.operation(operation, options)
-  yield* Output.stdout(`${name}\n`)
+  yield* Output.stdout(`${Text.oneLine(name)}\n`)
   const next = Args.commandLine(["lro", "wait", name, ...Api.toArgs(options), "--output", "video.mp4"])
   yield* Output.stderr(`lro: started; next: ${next}\n`)
 })
