@@ -49,6 +49,8 @@ export class Usage extends Data.TaggedError("Usage")<{ readonly what: string; re
 export class StillRunning extends Data.TaggedError("StillRunning")<{
   readonly timeout: OperationsError.Timeout
   readonly resume: string
+  /** Whether it was stopped. */
+  readonly fate: string
 }> {}
 
 /** A video that was made, but that is not in its file; the command tries that part again. */
@@ -84,7 +86,7 @@ export const of = (error: unknown, api: Api.Options): Problem => {
     const { elapsed, lastError, operationName } = error.timeout
     return {
       code: exitCode.timeout,
-      what: `${operationName} was not seen done${span(elapsed)}; it was not stopped`,
+      what: `${operationName} was not seen done${span(elapsed)}; ${error.fate}`,
       said: lastError === undefined ? undefined : `the last look failed: ${lastError.message}`,
       next: error.resume
     }

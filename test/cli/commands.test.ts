@@ -464,6 +464,35 @@ lro: there is no operation batches/none
         assert.strictEqual((yield* lro(["cancel", "batches/failed", "--wait"])).code, 1)
       }))
 
+    it.effect("130 and 124: a wait for a cancellation that is stopped goes on as one, whether or not it got through", () =>
+      Effect.gen(function*() {
+        yield* fresh
+        const { add, requests, seed } = yield* Emulator.Emulator
+        yield* seed({ faults: [{ what: "silent", verb: "cancel" }] })
+        const isAsked = requests.pipe(
+          Effect.repeat({ until: (all) => all.length > 0, schedule: Schedule.spaced("20 millis") })
+        )
+        const args = ["cancel", "batches/running", "--wait", "--interval", "1h"]
+        const interrupted = yield* lro(args, { signal: { name: "SIGINT", when: isAsked } })
+        assert.deepStrictEqual(interrupted, {
+          code: 130,
+          stdout: "",
+          stderr: `lro: interrupted; whether batches/running stops is not known
+     next: lro cancel batches/running --wait --interval 1h
+`
+        })
+        yield* fresh
+        yield* add("batches/running", {
+          duration: "1 hour",
+          faults: [{ what: "status", status: 200, body: "{}", verb: "cancel" }]
+        })
+        const timedOut = yield* lro(["cancel", "batches/running", "--wait", "--timeout", "0s"])
+        assert.deepStrictEqual([timedOut.code, linesOf(timedOut.stderr).slice(1)], [124, [
+          "lro: batches/running was not seen done; whether it stops is not known",
+          "     next: lro cancel batches/running --wait --timeout 0s"
+        ]])
+      }))
+
     it.effect("2: a verb that the API has not got for that name", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* lro(["cancel", "models/m/operations/o"]), {

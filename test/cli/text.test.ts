@@ -240,13 +240,17 @@ describe("errors for people", () => {
       "lro: that is no resume token\n     resume token is not what it must be (NotJson): torn\n"
     ],
     [
-      new Problem.StillRunning({ timeout: timeout(), resume: "lro wait batches/a" }),
+      new Problem.StillRunning({ timeout: timeout(), resume: "lro wait batches/a", fate: "it was not stopped" }),
       gemini,
       124,
       "lro: batches/a was not seen done in 10m; it was not stopped\n     next: lro wait batches/a\n"
     ],
     [
-      new Problem.StillRunning({ timeout: timeout(http(503, "UNAVAILABLE")), resume: "lro wait batches/a" }),
+      new Problem.StillRunning({
+        timeout: timeout(http(503, "UNAVAILABLE")),
+        resume: "lro wait batches/a",
+        fate: "it was not stopped"
+      }),
       gemini,
       124,
       "lro: batches/a was not seen done in 10m; it was not stopped\n     the last look failed: get batches/a answered 503 UNAVAILABLE: So it is.\n     next: lro wait batches/a\n"

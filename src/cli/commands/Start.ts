@@ -8,7 +8,6 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Veo from "../../gemini/Veo.ts"
-import * as Operations from "../../Operations.ts"
 import * as OperationType from "../../OperationType.ts"
 import * as Api from "../Api.ts"
 import * as Args from "../Args.ts"
@@ -42,8 +41,7 @@ const started = Effect.fnUntraced(function*(input: VideoInput, options: Root.Opt
   const { name } = operation
   if (input.wait || Option.isSome(input.output)) {
     yield* Output.stderr(`lro: started ${Text.oneLine(name)}\n`)
-    const ref = OperationType.ref(Veo.Video, name)
-    return yield* Follow.follow(Operations.settle, name, ref, input, options)
+    return yield* Follow.follow({ name, of: OperationType.ref(Veo.Video, name), input, options })
   }
   if (options.json) return yield* Output.operation(operation, options)
   yield* Output.stdout(`${Text.oneLine(name)}\n`)

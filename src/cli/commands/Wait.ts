@@ -28,7 +28,7 @@ export const wait = Command.make(
   "wait",
   { name: nameArgument, ...Follow.flags },
   Root.apiHandler((input: Follow.Input & { readonly name: string }, options) =>
-    Follow.follow(Operations.settle, input.name, input.name, input, options)
+    Follow.follow({ name: input.name, of: input.name, input, options })
   )
 ).pipe(
   Command.validate((input) => Follow.validate(input)),
@@ -59,7 +59,7 @@ export const resume = Command.make(
   Root.apiHandler((input: Follow.Input & { readonly file: Option.Option<string> }, options) =>
     Effect.gen(function*() {
       const token = yield* Effect.fromResult(ResumeToken.decode(yield* read(input.file)))
-      yield* Follow.follow(Operations.settle, token.name, token, input, options)
+      yield* Follow.follow({ name: token.name, of: token, input, options })
     })
   )
 ).pipe(
@@ -106,7 +106,9 @@ const watched = Effect.fnUntraced(function*(input: WatchInput, options: Root.Opt
         Effect.map((operation): Outcome => ({ operation })),
         Effect.catch((error) => {
           const problem = Problem.of(
-            error._tag === "Timeout" ? new Problem.StillRunning({ timeout: error, resume: again([name]) }) : error,
+            error._tag === "Timeout"
+              ? new Problem.StillRunning({ timeout: error, resume: again([name]), fate: "it was not stopped" })
+              : error,
             options
           )
           const note = error._tag === "Timeout" ? "its time is over" : problem.what
