@@ -26,8 +26,12 @@ const units: Readonly<Record<string, Duration.Unit>> = {
   d: "days"
 }
 
+const sizes = Object.entries(units).toReversed().map(([unit, name]) =>
+  [unit, Duration.toMillis(Duration.fromInputUnsafe(`1 ${name}`))] as const
+)
+
 const parse = (text: string): Option.Option<Duration.Duration> => {
-  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(text.trim()) ?? []
+  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/.exec(text.trim().toLowerCase()) ?? []
   if (/^infinity$/i.test(text)) return Option.some(Duration.infinity)
   if (amount === undefined) return Option.none()
   const known = units[unit] ?? Object.values(units).find((name) => name === unit || name === `${unit}s`)
@@ -44,9 +48,11 @@ export const duration = (name: string, isAllowed: (duration: Duration.Duration) 
     )
   )
 
-/** A duration that {@link duration} reads. */
+/** A duration that {@link duration} reads, in the largest unit of which it is a whole number. */
 export const typed = (duration: Duration.Duration): string => {
   if (!Duration.isFinite(duration)) return "infinity"
   const millis = Math.round(Duration.toMillis(duration))
-  return millis % 1000 === 0 ? `${millis / 1000}s` : `${millis}ms`
+  if (millis === 0) return "0s"
+  const [unit, size] = sizes.find(([, size]) => millis % size === 0) ?? ["ms", 1]
+  return `${millis / size}${unit}`
 }

@@ -212,7 +212,7 @@ batches/moving succeeded, 0:00
     it.effect("0 with backoff and a long poll, as JSON", () =>
       Effect.gen(function*() {
         yield* fresh
-        const args = ["wait", "batches/moving", "--backoff", "--long-poll", "--json"]
+        const args = ["wait", "batches/moving", "--backoff", "--long-poll", "--json", "--timeout", "10M"]
         const { code, stdout } = yield* lro(args, { reactions: yield* moves })
         assert.deepStrictEqual([code, (yield* decode(stdout)).response], [0, { ok: true }])
       }))
@@ -284,7 +284,7 @@ lro: batches/running was not seen done in 1s; it was not stopped
             stderr,
             `batches/running is running, 42 %, 0:00
 lro: interrupted; batches/running is not stopped
-     next: lro wait batches/running --interval 3600s
+     next: lro wait batches/running --interval 1h
 `
           )
           const requests = yield* Emulator.Emulator.use((_) => _.requests)

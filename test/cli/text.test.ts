@@ -321,8 +321,17 @@ describe("command lines", () => {
 
   it("have durations that can be typed again", () => {
     assert.deepStrictEqual(
-      [Duration.minutes(10), Duration.millis(1500), Duration.infinity, Duration.zero].map(typed),
-      ["600s", "1500ms", "infinity", "0s"]
+      [
+        Duration.minutes(10),
+        Duration.minutes(90),
+        Duration.days(1),
+        Duration.hours(25),
+        Duration.seconds(61),
+        Duration.millis(1500),
+        Duration.infinity,
+        Duration.zero
+      ].map(typed),
+      ["10m", "90m", "1d", "25h", "61s", "1500ms", "infinity", "0s"]
     )
   })
 })
