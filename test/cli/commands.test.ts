@@ -340,6 +340,8 @@ lro: interrupted; batches/running is not stopped
         assert.deepStrictEqual([resumed.code, (yield* decode(resumed.stdout)).state], [0, "succeeded"])
         const fromStdin = yield* lro(["resume", "--json"], { stdin: text })
         assert.deepStrictEqual([fromStdin.code, (yield* decode(fromStdin.stdout)).name], [0, "batches/moving"])
+        const dash = yield* lro(["resume", "-", "--json"], { stdin: text })
+        assert.deepStrictEqual([dash.code, (yield* decode(dash.stdout)).name], [0, "batches/moving"])
       }).pipe(Effect.scoped))
 
     it.effect("an interrupted wait leaves a token too, that counts how long was waited", () =>

@@ -185,6 +185,12 @@ describe.skipIf(!hasTerminal)("on a terminal (skipped where there is no script(1
         assert.strictEqual(output, "\u001b[32msucceeded\u001b[39m         batches/done\r\n")
       }))
 
+    it.effect("a token that is typed is asked for", () =>
+      Effect.gen(function*() {
+        const { last } = yield* lro(["resume"], { columns: 80, typed: { text: ctrlC, at: "stdin" } })
+        assert.match(last, /^lro: the token is read from stdin; Ctrl-D ends it\n/)
+      }))
+
     it.effect("Ctrl-C takes the bar away, and says which command goes on", () =>
       Effect.gen(function*() {
         yield* fresh

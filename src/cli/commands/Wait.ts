@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { Operation } from "../../Operation.ts"
@@ -40,19 +41,23 @@ export const wait = Command.make(
   ])
 )
 
-/** The text of a file, or of stdin. */
-const read = (file: Option.Option<string>) =>
-  Option.match(Option.filter(file, (file) => file !== "-"), {
-    onSome: (file) => FileSystem.FileSystem.use((fs) => fs.readFileString(file)),
-    onNone: () => Stdio.Stdio.use(({ stdin }) => Stream.mkString(Stream.decodeText(stdin)))
-  })
+/** The text of a file, or of stdin, which is `-` too: that comes as any path does, from the root on. */
+const read = Effect.fnUntraced(function*(file: Option.Option<string>) {
+  const path = yield* Path.Path
+  if (Option.isSome(file) && file.value !== path.resolve("-")) {
+    return yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file.value))
+  }
+  const { stdin, stdinIsTerminal } = yield* Stdio.Stdio
+  if (yield* stdinIsTerminal) yield* Output.stderr("lro: the token is read from stdin; Ctrl-D ends it\n")
+  return yield* Stream.mkString(Stream.decodeText(stdin))
+})
 
 export const resume = Command.make(
   "resume",
   {
     file: Argument.Path("FILE").pipe(
       Argument.optional,
-      Argument.withDescription("The file with the token (default: stdin)")
+      Argument.withDescription("The file with the token; - is stdin (default: -)")
     ),
     ...Follow.flags
   },
