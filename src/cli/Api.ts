@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -55,6 +56,15 @@ export interface Options {
   readonly project: Option.Option<string>
   readonly location: Option.Option<string>
   readonly endpoint: Option.Option<string>
+}
+
+/** One API at a time; a project and a location are Vertex AI's. */
+export const validate = ({ endpoint, location, project, vertex }: Options): Effect.Effect<void, CliError.CliError> => {
+  const refuse = (message: string) => Effect.fail(new CliError.ValidationError({ message }))
+  if (vertex && Option.isSome(endpoint)) return refuse("--vertex and --endpoint exclude each other")
+  if (!vertex && Option.isSome(project)) return refuse("--project is of no use without --vertex")
+  if (!vertex && Option.isSome(location)) return refuse("--location is of no use without --vertex")
+  return Effect.void
 }
 
 /** What a person must type again to reach the same API. */

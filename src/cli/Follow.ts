@@ -81,6 +81,14 @@ export const validate = ({ backoff, interval }: Timing): Effect.Effect<void, Cli
     ? Effect.fail(new CliError.ValidationError({ message: "--interval and --backoff exclude each other" }))
     : Effect.void
 
+/** The same, of a command that waits only if it is told to: what is for a wait alone is idle without one. */
+export const validateIf = (waits: boolean, input: Timing & Partial<Input>): Effect.Effect<void, CliError.CliError> => {
+  const [idle] = [...timingArgs(input), ...Args.shown("resume-file", input.resumeFile ?? Option.none())]
+  return waits || idle === undefined
+    ? validate(input)
+    : Effect.fail(new CliError.ValidationError({ message: `${idle} is of no use without --wait` }))
+}
+
 /** The options of a wait that these flags stand for. */
 export const waitOptions = ({ backoff, interval, longPoll, timeout }: Timing) => ({
   schedule: backoff

@@ -779,6 +779,17 @@ lro: models/veo/operations/filtered succeeded without a video
         "lro: --interval and --backoff exclude each other\n     next: lro wait --help\n"
       ],
       [
+        "get x --vertex --project p --endpoint https://h/v1",
+        "lro: --vertex and --endpoint exclude each other\n     next: lro get --help\n"
+      ],
+      ["get x --project p", "lro: --project is of no use without --vertex\n     next: lro get --help\n"],
+      ["list --location l", "lro: --location is of no use without --vertex\n     next: lro list --help\n"],
+      [
+        "start video --model m --prompt p --resume-file f",
+        "lro: --resume-file is of no use without --wait\n     next: lro start video --help\n"
+      ],
+      ["cancel x --timeout 1s", "lro: --timeout is of no use without --wait\n     next: lro cancel --help\n"],
+      [
         "get x --endpoint nope",
         "lro: Invalid value for flag --endpoint: \"nope\". Expected a URL such as https://speech.googleapis.com/v1, not \"nope\"\n     next: lro get --help\n"
       ],

@@ -27,6 +27,8 @@ interface VideoInput extends Follow.Input {
   readonly wait: boolean
 }
 
+const waits = ({ output, wait }: VideoInput): boolean => wait || Option.isSome(output)
+
 const started = Effect.fnUntraced(function*(input: VideoInput, options: Root.Options) {
   yield* Save.check(input.output)
   const operation = yield* Veo.generateVideos({
@@ -39,7 +41,7 @@ const started = Effect.fnUntraced(function*(input: VideoInput, options: Root.Opt
     }
   }).pipe(Effect.onInterrupt(() => Output.stderr(Problem.render(Problem.maybeStarted(input.model, options)))))
   const { name } = operation
-  if (input.wait || Option.isSome(input.output)) {
+  if (waits(input)) {
     yield* Output.stderr(`lro: started ${Text.oneLine(name)}\n`)
     return yield* Follow.follow({ name, of: OperationType.ref(Veo.Video, name), input, options })
   }
@@ -68,7 +70,7 @@ const video = Command.make(
   },
   Root.apiHandler(started)
 ).pipe(
-  Command.validate((input) => Follow.validate(input)),
+  Command.validate((input) => Follow.validateIf(waits(input), input)),
   Command.withDescription(
     "Start the generation of a video. It is billed, and asked for once: never again after a failure"
   ),

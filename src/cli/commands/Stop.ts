@@ -52,7 +52,7 @@ export const cancel = Command.make(
   },
   Root.apiHandler(cancelled)
 ).pipe(
-  Command.validate((input) => Follow.validate(input)),
+  Command.validate((input) => Follow.validateIf(input.wait, input)),
   Command.withDescription("Ask the server to stop an operation, if it can"),
   Command.withExamples([
     { command: "lro cancel batches/abc123", description: "Ask for it" },
