@@ -110,7 +110,9 @@ export const of = (error: unknown, api: Api.Options): Problem => {
   if (error instanceof Config.ConfigError) return ofConfig(error)
   // Where the command is installed globally, what @effect/platform-node makes is of a second copy of effect.
   if (PlatformError.isPlatformError(error)) return ofPlatform(error)
-  if (error instanceof Cause.IllegalArgumentError) return { code: exitCode.usage, what: error.message }
+  if (error instanceof Cause.IllegalArgumentError) {
+    return { code: exitCode.usage, what: error.message, next: configuration(api) }
+  }
   if (Schema.isSchemaError(error)) {
     return { code: exitCode.usage, what: "a file is not what it must be", said: error.message }
   }
@@ -250,6 +252,14 @@ const credential = ({ endpoint, vertex }: Api.Options): string =>
     : vertex
     ? "check LRO_TOKEN, or the account of: gcloud auth list"
     : "check the key in GOOGLE_API_KEY, or in GEMINI_API_KEY if that is not set"
+
+/** Where the options of an API that make no sense come from. */
+const configuration = ({ endpoint, vertex }: Api.Options): string =>
+  Option.isSome(endpoint)
+    ? "check --endpoint"
+    : vertex
+    ? "check GOOGLE_CLOUD_PROJECT, GOOGLE_CLOUD_LOCATION and GOOGLE_VERTEX_BASE_URL, or --project and --location"
+    : "check GOOGLE_API_KEY, or GEMINI_API_KEY if that is not set, and GOOGLE_GEMINI_BASE_URL"
 
 /** What the path of a start call is about: `/models/m:predictLongRunning` is about `models/m`. */
 const startedBelow = (path: string): string => path.replace(/^\//, "").replace(/:[^:/]*$/, "")

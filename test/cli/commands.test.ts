@@ -652,6 +652,17 @@ lro: models/veo/operations/filtered succeeded without a video
         assert.strictEqual((yield* lro(["list"], { env: { GOOGLE_API_KEY: "", GEMINI_API_KEY: key } })).code, 0)
       }))
 
+    it.effect("2: a key or an address that can be none", () =>
+      Effect.gen(function*() {
+        for (const env of [{ GOOGLE_API_KEY: "a b" }, { GOOGLE_GEMINI_BASE_URL: "foo" }]) {
+          const { code, stderr } = yield* lro(["list"], { env })
+          assert.deepStrictEqual([code, linesOf(stderr)[1]], [
+            2,
+            "     next: check GOOGLE_API_KEY, or GEMINI_API_KEY if that is not set, and GOOGLE_GEMINI_BASE_URL"
+          ])
+        }
+      }))
+
     it.effect("3: a wrong key", () =>
       Effect.gen(function*() {
         yield* fresh

@@ -271,7 +271,13 @@ describe("errors for people", () => {
       new Cause.IllegalArgumentError("project must be the id or the number of a project, not ?"),
       vertex,
       2,
-      "lro: project must be the id or the number of a project, not ?\n"
+      "lro: project must be the id or the number of a project, not ?\n     next: check GOOGLE_CLOUD_PROJECT, GOOGLE_CLOUD_LOCATION and GOOGLE_VERTEX_BASE_URL, or --project and --location\n"
+    ],
+    [
+      new Cause.IllegalArgumentError("baseUrl must be an URL"),
+      other,
+      2,
+      "lro: baseUrl must be an URL\n     next: check --endpoint\n"
     ],
     [
       new PlatformError.PlatformError(
