@@ -104,7 +104,7 @@ export const of = (error: unknown, api: Api.Options): Problem => {
       code: exitCode.failed,
       what: `${error.operationName} succeeded without a video`,
       said: error.reasons.length === 0 ? undefined : `the API said: ${error.reasons.join(" ")}`,
-      next: "another prompt"
+      next: error.reasons.length === 0 ? undefined : "another prompt"
     }
   }
   if (error instanceof Config.ConfigError) return ofConfig(error)

@@ -265,7 +265,7 @@ describe("errors for people", () => {
       new Problem.NoVideo({ operationName: "a", reasons: [] }),
       gemini,
       1,
-      "lro: a succeeded without a video\n     next: another prompt\n"
+      "lro: a succeeded without a video\n"
     ],
     [
       new Cause.IllegalArgumentError("project must be the id or the number of a project, not ?"),
