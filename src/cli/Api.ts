@@ -11,9 +11,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as PlatformError from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import * as Endpoint from "../Endpoint.ts"
 import * as Gemini from "../gemini/Gemini.ts"
 import * as Vertex from "../gemini/Vertex.ts"
@@ -81,11 +83,20 @@ const secret = (name: string) =>
 /** Of a token that gcloud gave, an hour is left at the most. */
 const gcloud = Effect.gen(function*() {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const lines = yield* spawner.lines(ChildProcess.make("gcloud", ["auth", "print-access-token"], { stdin: "ignore" }))
-  const token = lines[0]?.trim() ?? ""
-  return token === "" ? yield* Effect.fail(new Error("gcloud gave no token")) : Redacted.make(token)
+  const child = yield* spawner.spawn(ChildProcess.make("gcloud", ["auth", "print-access-token"], { stdin: "ignore" }))
+  const text = (stream: typeof child.stdout) => Stream.mkString(Stream.decodeText(stream))
+  const [token, said] = yield* Effect.all([text(child.stdout), text(child.stderr)], { concurrency: 2 })
+  const isGiven = (yield* child.exitCode) === 0 && token.trim() !== ""
+  return isGiven ? Redacted.make(token.trim()) : yield* Effect.fail(new Error(`gcloud gave no token: ${said}`))
 }).pipe(
-  Effect.mapError((error) => new AuthError({ cause: error })),
+  Effect.scoped,
+  Effect.mapError((error) =>
+    new AuthError({
+      cause: PlatformError.isPlatformError(error) && error.reason._tag === "NotFound"
+        ? new Error("gcloud is not installed")
+        : error
+    })
+  ),
   Effect.cachedWithTTL("10 minutes")
 )
 

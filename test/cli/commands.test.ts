@@ -722,18 +722,25 @@ lro: models/veo/operations/filtered succeeded without a video
         const env = { GOOGLE_VERTEX_BASE_URL: baseUrl, PATH: bin }
         const args = ["get", "o", "--vertex", "--project", "p", "--location", "us-central1"]
         const none = yield* lro(args, { env })
-        assert.deepStrictEqual([none.code, linesOf(none.stderr).at(-1)], [
-          3,
-          "     next: set LRO_TOKEN, or log in with: gcloud auth login"
-        ])
+        const login = "     next: set LRO_TOKEN, or log in with: gcloud auth login"
+        assert.deepStrictEqual([none.code, linesOf(none.stderr).slice(1)], [3, ["     gcloud is not installed", login]])
+        const gcloud = (script: string) => {
+          writeFileSync(join(bin, "gcloud"), `#!/bin/sh\n${script}\n`)
+          chmodSync(join(bin, "gcloud"), 0o755)
+        }
+        gcloud("echo nothing; echo 'ERROR: no active account' >&2; exit 1")
+        const failed = yield* lro(args, { env })
+        assert.deepStrictEqual([failed.code, linesOf(failed.stderr).slice(1)], [3, [
+          "     gcloud gave no token: ERROR: no active account",
+          login
+        ]])
         const noProject = yield* lro(["get", "o", "--vertex"], { env })
         assert.strictEqual(
           noProject.stderr,
           "lro: there is no project for Vertex AI\n     next: --project ID, or export GOOGLE_CLOUD_PROJECT=…\n"
         )
         // The emulator asks for its key; that it is asked at all shows that there was a token.
-        writeFileSync(join(bin, "gcloud"), "#!/bin/sh\n[ \"$*\" = 'auth print-access-token' ] && echo ya29.token\n")
-        chmodSync(join(bin, "gcloud"), 0o755)
+        gcloud("[ \"$*\" = 'auth print-access-token' ] && echo ya29.token")
         const refused = "     next: check LRO_TOKEN, or the account of: gcloud auth list"
         for (const credential of [{ PATH: `${bin}:/bin:/usr/bin` }, { LRO_TOKEN: "ya29.other" }]) {
           const asked = yield* lro(args, { env: { ...env, ...credential } })
