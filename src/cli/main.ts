@@ -47,7 +47,8 @@ const presenter: CliOutput.Presenter = {
       ? Console.error(
         Problem.render({
           code: Problem.exitCode.usage,
-          what: event.errors.map(({ message }) => message.replace(/\n+\s*/g, " ")).join("; "),
+          what: event.errors.map(({ message }) => message.replace(/\n+\s*(?=Did you)/, ". ").replace(/\n+\s*/g, " "))
+            .join("; "),
           next: `${event.commandPath.join(" ")} --help`
         }).trimEnd()
       )

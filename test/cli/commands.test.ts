@@ -787,7 +787,7 @@ lro: models/veo/operations/filtered succeeded without a video
 
     it.effect.each<[string, string]>([
       ["get", "lro: Missing required argument: NAME\n     next: lro get --help\n"],
-      ["gat x", "lro: Unknown subcommand \"gat\" for \"lro\" Did you mean this? get\n     next: lro --help\n"],
+      ["gat x", "lro: Unknown subcommand \"gat\" for \"lro\". Did you mean this? get\n     next: lro --help\n"],
       [
         "wait x --interval 0s",
         "lro: Invalid value for flag --interval: \"0s\". Expected a time such as 500ms, 30s, 10m or 2h, not \"0s\"\n     next: lro wait --help\n"
