@@ -191,6 +191,15 @@ describe.skipIf(!hasTerminal)("on a terminal (skipped where there is no script(1
         assert.match(last, /^lro: the token is read from stdin; Ctrl-D ends it\n/)
       }))
 
+    it.effect("a list of nothing says so", () =>
+      Effect.gen(function*() {
+        yield* Emulator.Emulator.use(({ reset }) => reset)
+        for (const args of [["list"], ["list", "--all"]]) {
+          const { code, output } = yield* lro(args, { columns: 80 })
+          assert.deepStrictEqual([code, output], [0, "lro: no operations in batches\r\n"])
+        }
+      }))
+
     it.effect("Ctrl-C takes the bar away, and says which command goes on", () =>
       Effect.gen(function*() {
         yield* fresh
