@@ -172,13 +172,7 @@ const ofLibrary = (error: LibraryError, api: Api.Options): Problem => {
     case "InvalidRecord":
       return { code: exitCode.usage, what: "that is no resume token", said: error.message }
     case "Unsupported":
-      return {
-        code: exitCode.usage,
-        what: error.message,
-        next: error.verb === "download" && error.operationName.startsWith("gs://")
-          ? commandLine(["gcloud", "storage", "cp", error.operationName, "."])
-          : undefined
-      }
+      return { code: exitCode.usage, what: error.message, next: insteadOf(error, api) }
     case "AuthError":
       return {
         code: exitCode.api,
@@ -188,6 +182,23 @@ const ofLibrary = (error: LibraryError, api: Api.Options): Problem => {
       }
     case "Timeout":
       return { code: exitCode.timeout, what: error.message }
+  }
+}
+
+/** What can be done where the API lacks a verb. */
+const insteadOf = ({ operationName, verb }: OperationsError.Unsupported, api: Api.Options): string | undefined => {
+  switch (verb) {
+    case "list":
+      return "check the parent, such as batches or models/veo-3.0-generate-001"
+    case "cancel":
+    case "delete":
+      return `see how it is: ${commandLine(["lro", "get", operationName, ...Api.toArgs(api)])}`
+    case "download":
+      return operationName.startsWith("gs://")
+        ? commandLine(["gcloud", "storage", "cp", operationName, "."])
+        : undefined
+    default:
+      return "check the name"
   }
 }
 

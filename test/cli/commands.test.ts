@@ -162,7 +162,9 @@ running     42 %  batches/running
         assert.deepStrictEqual(yield* lro(["list", "corpora/c"]), {
           code: 2,
           stdout: "",
-          stderr: "lro: this API cannot list corpora/c\n"
+          stderr: `lro: this API cannot list corpora/c
+     next: check the parent, such as batches or models/veo-3.0-generate-001
+`
         })
       }))
 
@@ -500,7 +502,9 @@ lro: there is no operation batches/none
         assert.deepStrictEqual(yield* lro(["cancel", "models/m/operations/o"]), {
           code: 2,
           stdout: "",
-          stderr: "lro: this API cannot cancel models/m/operations/o\n"
+          stderr: `lro: this API cannot cancel models/m/operations/o
+     next: see how it is: lro get models/m/operations/o
+`
         })
       }))
 

@@ -219,7 +219,7 @@ describe("errors for people", () => {
       new OperationsError.Unsupported({ verb: "delete", operationName: "models/m/operations/o" }),
       gemini,
       2,
-      "lro: this API cannot delete models/m/operations/o\n"
+      "lro: this API cannot delete models/m/operations/o\n     next: see how it is: lro get models/m/operations/o\n"
     ],
     [
       new OperationsError.Unsupported({ verb: "download", operationName: "gs://b/my cat.mp4" }),
