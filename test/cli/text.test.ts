@@ -6,6 +6,7 @@ import { CliOutput } from "effect/cli"
 import type * as Api from "../../src/cli/Api.ts"
 import { commandLine, typed } from "../../src/cli/Args.ts"
 import * as Bar from "../../src/cli/Bar.ts"
+import * as Log from "../../src/cli/Log.ts"
 import * as Problem from "../../src/cli/Problem.ts"
 import * as Text from "../../src/cli/Text.ts"
 
@@ -63,6 +64,14 @@ describe("lines", () => {
       }
     }
   })
+
+  it.each<[string, string]>([
+    ["batches/a: HttpError 503, again in 1s", "batches/a: the API has trouble (503); again in 1s"],
+    ["batches/a: HttpError 429, again in 1m", "batches/a: the API's limit is reached (429); again in 1m"],
+    ["batches/a: HttpError 404, again in 500ms", "batches/a: the API refused (404); again in 500ms"],
+    ["a: b: TransportError Body, again in 1s 5ms", "a: b: the API's answer was cut; again in 1s 5ms"],
+    ["the list is partial", "the list is partial"]
+  ])("what is logged: %s", (message, expected) => assert.strictEqual(Log.words(message), expected))
 
   it("in a log", () => {
     assert.strictEqual(Bar.logLine(view), "batches/abc123 is running, 42 %, 1:23, 1:01:00 left")
