@@ -4,15 +4,18 @@
  *
  * @since 0.1.0
  */
+import * as CliError from "effect/cli/CliError"
 import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as PlatformError from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import * as Endpoint from "../Endpoint.ts"
 import * as Gemini from "../gemini/Gemini.ts"
 import * as Vertex from "../gemini/Vertex.ts"
@@ -57,6 +60,15 @@ export interface Options {
   readonly endpoint: Option.Option<string>
 }
 
+/** One API at a time; a project and a location are Vertex AI's. */
+export const validate = ({ endpoint, location, project, vertex }: Options): Effect.Effect<void, CliError.CliError> => {
+  const refuse = (message: string) => Effect.fail(new CliError.ValidationError({ message }))
+  if (vertex && Option.isSome(endpoint)) return refuse("--vertex and --endpoint exclude each other")
+  if (!vertex && Option.isSome(project)) return refuse("--project is of no use without --vertex")
+  if (!vertex && Option.isSome(location)) return refuse("--location is of no use without --vertex")
+  return Effect.void
+}
+
 /** What a person must type again to reach the same API. */
 export const toArgs = ({ endpoint, location, project, vertex }: Options): ReadonlyArray<string> => [
   ...(vertex ? ["--vertex"] : []),
@@ -71,11 +83,20 @@ const secret = (name: string) =>
 /** Of a token that gcloud gave, an hour is left at the most. */
 const gcloud = Effect.gen(function*() {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const lines = yield* spawner.lines(ChildProcess.make("gcloud", ["auth", "print-access-token"], { stdin: "ignore" }))
-  const token = lines[0]?.trim() ?? ""
-  return token === "" ? yield* Effect.fail(new Error("gcloud gave no token")) : Redacted.make(token)
+  const child = yield* spawner.spawn(ChildProcess.make("gcloud", ["auth", "print-access-token"], { stdin: "ignore" }))
+  const text = (stream: typeof child.stdout) => Stream.mkString(Stream.decodeText(stream))
+  const [token, said] = yield* Effect.all([text(child.stdout), text(child.stderr)], { concurrency: 2 })
+  const isGiven = (yield* child.exitCode) === 0 && token.trim() !== ""
+  return isGiven ? Redacted.make(token.trim()) : yield* Effect.fail(new Error(`gcloud gave no token: ${said}`))
 }).pipe(
-  Effect.mapError((error) => new AuthError({ cause: error })),
+  Effect.scoped,
+  Effect.mapError((error) =>
+    new AuthError({
+      cause: PlatformError.isPlatformError(error) && error.reason._tag === "NotFound"
+        ? new Error("gcloud is not installed")
+        : error
+    })
+  ),
   Effect.cachedWithTTL("10 minutes")
 )
 

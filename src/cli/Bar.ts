@@ -10,7 +10,7 @@ import { clock, cut, cutEnd, type Style } from "./Text.ts"
 /** What a line shows. `note` is what an operation that is no longer waited for came to. */
 export interface View {
   readonly name: string
-  readonly state: "running" | "succeeded" | "failed" | "unknown"
+  readonly state: "connecting" | "running" | "succeeded" | "failed" | "unknown"
   readonly percent?: number | undefined
   readonly elapsed: Duration.Duration
   readonly remaining?: Duration.Duration | undefined
@@ -42,6 +42,7 @@ export const line = (view: View, { frame, names, width }: Layout, style: Style):
   const left = room - 2 - (names === 0 ? 0 : names + 2)
   const time = clock(view.elapsed)
   switch (view.state) {
+    case "connecting":
     case "running": {
       const spinner = style.cyan(frames[frame % frames.length] ?? "")
       return `${spinner} ${name}${running(view, left, time, style)}`
@@ -59,8 +60,8 @@ const ended = (state: string, time: string, note: string | undefined): string =>
   note === undefined ? `${state}  ${time}` : `${state}  ${time}  ${note}`
 
 /** The bar gives way first, then the remaining time. */
-const running = ({ percent, remaining }: View, left: number, time: string, style: Style): string => {
-  if (percent === undefined) return cutEnd(`running  ${time}`, left)
+const running = ({ percent, remaining, state }: View, left: number, time: string, style: Style): string => {
+  if (percent === undefined) return cutEnd(`${state}  ${time}`, left)
   const short = `${String(Math.floor(percent)).padStart(3)} %  ${time}`
   const long = remaining === undefined ? short : `${short}  ${clock(remaining)} left`
   const fits = (text: string) => left - text.length - 2 >= narrowest

@@ -11,14 +11,14 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import type { Failed, Succeeded } from "../Operation.ts"
-import type { OperationsClient } from "../OperationsClient.ts"
-import { OperationFailed, type SettleError, type Timeout } from "../OperationsError.ts"
+import * as Operations from "../Operations.ts"
+import { OperationFailed, type Timeout } from "../OperationsError.ts"
 import type * as OperationType from "../OperationType.ts"
 import * as PollSchedule from "../PollSchedule.ts"
 import * as ResumeToken from "../ResumeToken.ts"
-import type * as WaitOptions from "../WaitOptions.ts"
 import * as Api from "./Api.ts"
 import * as Args from "./Args.ts"
+import * as Log from "./Log.ts"
 import * as Output from "./Output.ts"
 import * as Problem from "./Problem.ts"
 import type * as Root from "./Root.ts"
@@ -81,6 +81,14 @@ export const validate = ({ backoff, interval }: Timing): Effect.Effect<void, Cli
     ? Effect.fail(new CliError.ValidationError({ message: "--interval and --backoff exclude each other" }))
     : Effect.void
 
+/** The same, of a command that waits only if it is told to: what is for a wait alone is idle without one. */
+export const validateIf = (waits: boolean, input: Timing & Partial<Input>): Effect.Effect<void, CliError.CliError> => {
+  const [idle] = [...timingArgs(input), ...Args.shown("resume-file", input.resumeFile ?? Option.none())]
+  return waits || idle === undefined
+    ? validate(input)
+    : Effect.fail(new CliError.ValidationError({ message: `${idle} is of no use without --wait` }))
+}
+
 /** The options of a wait that these flags stand for. */
 export const waitOptions = ({ backoff, interval, longPoll, timeout }: Timing) => ({
   schedule: backoff
@@ -99,10 +107,12 @@ export const timingArgs = ({ backoff, interval, longPoll, timeout }: Timing): Re
 ]
 
 /** The command that goes on with a wait. */
-const resumeCommand = (name: string, input: Input, options: Root.Options): string =>
+const resumeCommand = ({ cancels, input, name, options }: Followed): string =>
   Args.commandLine([
     "lro",
-    ...Option.match(input.resumeFile, { onNone: () => ["wait", name], onSome: (file) => ["resume", file] }),
+    ...(cancels === true
+      ? ["cancel", name, "--wait"]
+      : Option.match(input.resumeFile, { onNone: () => ["wait", name], onSome: (file) => ["resume", file] })),
     ...Api.toArgs(options),
     ...timingArgs(input),
     ...Args.shown("output", input.output),
@@ -110,25 +120,24 @@ const resumeCommand = (name: string, input: Input, options: Root.Options): strin
     ...(options.json ? ["--json"] : [])
   ])
 
-type Settle = (
-  target: OperationType.Target,
-  options: WaitOptions.ScheduleOptions<unknown, unknown, never, never, never, never, never, never>
-) => Effect.Effect<Succeeded | Failed, SettleError, OperationsClient>
+interface Followed {
+  readonly name: string
+  /** What a token is made of if the wait is stopped. */
+  readonly of: OperationType.Target | ResumeToken.ResumeToken
+  readonly input: Input
+  readonly options: Root.Options
+  /** Asks the server to cancel it before the wait; then that is no failure. */
+  readonly cancels?: boolean | undefined
+}
 
-/**
- * Waits for an operation, and gives its result; `of` is what a token is made of if the wait is stopped. Any end that is
- * not wanted is the failure of the operation.
- */
-export const follow = Effect.fnUntraced(function*(
-  settle: Settle,
-  name: string,
-  of: OperationType.Target | ResumeToken.ResumeToken,
-  input: Input,
-  options: Root.Options,
-  isWanted: (operation: Succeeded | Failed) => boolean = ({ _tag }) => _tag === "Succeeded"
-) {
+/** Waits for an operation, and gives its result. Any end that is not wanted is the failure of the operation. */
+export const follow = Effect.fnUntraced(function*(followed: Followed) {
+  const { cancels = false, input, name, of, options } = followed
   yield* Save.check(input.output)
-  const resume = resumeCommand(name, input, options)
+  const resume = resumeCommand(followed)
+  const settle = cancels ? Operations.cancelAndSettle : Operations.settle
+  const isWanted = (operation: Succeeded | Failed) =>
+    operation._tag === "Succeeded" || (cancels && new OperationFailed({ operation }).isCancelled)
   const leave = (token: Effect.Effect<ResumeToken.ResumeToken>) =>
     Option.match(input.resumeFile, {
       onNone: () => Effect.void,
@@ -142,22 +151,29 @@ export const follow = Effect.fnUntraced(function*(
     const elapsed = Duration.millis(Math.round(Number((yield* Clock.monotonicTimeNanos) - since) / 1e6))
     const token = Effect.map(before, (token) => ({ ...token, waited: Duration.sum(token.waited, elapsed) }))
     yield* Effect.ignore(leave(token))
+    const fate = cancels ? `whether ${name} stops is not known` : `${name} is not stopped`
     yield* Output.stderr(
-      Problem.render({ code: Problem.exitCode.interrupted, what: `interrupted; ${name} is not stopped`, next: resume })
+      Problem.render({ code: Problem.exitCode.interrupted, what: `interrupted; ${fate}`, next: resume })
     )
   })
   const wait = Effect.gen(function*() {
-    const screen = yield* Screen.make([name])
+    const screen = yield* Screen.make([name], options)
     return yield* settle(name, {
       ...waitOptions(input),
       onProgress: (operation) => screen.see(operation, name)
-    })
+    }).pipe(Effect.provideService(Log.Write, screen.write))
   }).pipe(
     Effect.scoped,
     Effect.catchTag("Timeout", (timeout: Timeout) =>
       Effect.andThen(
         leave(ResumeToken.fromTimeout(timeout, of)),
-        Effect.fail(new Problem.StillRunning({ timeout, resume }))
+        Effect.fail(
+          new Problem.StillRunning({
+            timeout,
+            resume,
+            fate: cancels ? "whether it stops is not known" : "it was not stopped"
+          })
+        )
       ))
   )
   yield* Effect.flatMap(wait, (operation) => finish(operation, isWanted(operation), input, options, resume)).pipe(

@@ -49,6 +49,8 @@ export class Usage extends Data.TaggedError("Usage")<{ readonly what: string; re
 export class StillRunning extends Data.TaggedError("StillRunning")<{
   readonly timeout: OperationsError.Timeout
   readonly resume: string
+  /** Whether it was stopped. */
+  readonly fate: string
 }> {}
 
 /** A video that was made, but that is not in its file; the command tries that part again. */
@@ -84,7 +86,7 @@ export const of = (error: unknown, api: Api.Options): Problem => {
     const { elapsed, lastError, operationName } = error.timeout
     return {
       code: exitCode.timeout,
-      what: `${operationName} was not seen done${span(elapsed)}; it was not stopped`,
+      what: `${operationName} was not seen done${span(elapsed)}; ${error.fate}`,
       said: lastError === undefined ? undefined : `the last look failed: ${lastError.message}`,
       next: error.resume
     }
@@ -102,13 +104,15 @@ export const of = (error: unknown, api: Api.Options): Problem => {
       code: exitCode.failed,
       what: `${error.operationName} succeeded without a video`,
       said: error.reasons.length === 0 ? undefined : `the API said: ${error.reasons.join(" ")}`,
-      next: "another prompt"
+      next: error.reasons.length === 0 ? undefined : "another prompt"
     }
   }
   if (error instanceof Config.ConfigError) return ofConfig(error)
   // Where the command is installed globally, what @effect/platform-node makes is of a second copy of effect.
   if (PlatformError.isPlatformError(error)) return ofPlatform(error)
-  if (error instanceof Cause.IllegalArgumentError) return { code: exitCode.usage, what: error.message }
+  if (error instanceof Cause.IllegalArgumentError) {
+    return { code: exitCode.usage, what: error.message, next: configuration(api) }
+  }
   if (Schema.isSchemaError(error)) {
     return { code: exitCode.usage, what: "a file is not what it must be", said: error.message }
   }
@@ -168,13 +172,7 @@ const ofLibrary = (error: LibraryError, api: Api.Options): Problem => {
     case "InvalidRecord":
       return { code: exitCode.usage, what: "that is no resume token", said: error.message }
     case "Unsupported":
-      return {
-        code: exitCode.usage,
-        what: error.message,
-        next: error.verb === "download" && error.operationName.startsWith("gs://")
-          ? commandLine(["gcloud", "storage", "cp", error.operationName, "."])
-          : undefined
-      }
+      return { code: exitCode.usage, what: error.message, next: insteadOf(error, api) }
     case "AuthError":
       return {
         code: exitCode.api,
@@ -187,6 +185,23 @@ const ofLibrary = (error: LibraryError, api: Api.Options): Problem => {
   }
 }
 
+/** What can be done where the API lacks a verb. */
+const insteadOf = ({ operationName, verb }: OperationsError.Unsupported, api: Api.Options): string | undefined => {
+  switch (verb) {
+    case "list":
+      return "check the parent, such as batches or models/veo-3.0-generate-001"
+    case "cancel":
+    case "delete":
+      return `see how it is: ${commandLine(["lro", "get", operationName, ...Api.toArgs(api)])}`
+    case "download":
+      return operationName.startsWith("gs://")
+        ? commandLine(["gcloud", "storage", "cp", operationName, "."])
+        : undefined
+    default:
+      return "check the name"
+  }
+}
+
 const transport = {
   Connection: "there is no connection to the API",
   Tls: "the server's certificate, or its TLS, was refused",
@@ -194,6 +209,14 @@ const transport = {
   Timeout: "the API did not answer in time",
   Request: "the request could not be made"
 }
+
+/** What went wrong on the way, by the `kind` of its error. */
+export const transportWords = (kind: string): string =>
+  Object.entries(transport).find(([key]) => key === kind)?.[1] ?? kind
+
+/** What went wrong, by the status of the answer. */
+export const statusWords = (status: number): string =>
+  status === 429 ? "the API's limit is reached" : status >= 500 ? "the API has trouble" : "the API refused"
 
 const transportNext = {
   Connection: "check the network, and the address of the API",
@@ -212,9 +235,9 @@ const ofHttp = (error: OperationsError.HttpError, api: Api.Options): Problem => 
   const code = exitCode.api
   if (isRefusal(error)) return { code, said, what: "the API refused the credential", next: credential(api) }
   if (status === 429) {
-    return { code, said, what: "the API's limit is reached", next: "later; the quota's page tells when it is renewed" }
+    return { code, said, what: statusWords(status), next: "later; the quota's page tells when it is renewed" }
   }
-  if (status >= 500) return { code, said, what: "the API has trouble", next: "the same command again, later" }
+  if (status >= 500) return { code, said, what: statusWords(status), next: "the same command again, later" }
   return { code, said, what: `the API refused to ${verb} ${operationName}` }
 }
 
@@ -240,6 +263,14 @@ const credential = ({ endpoint, vertex }: Api.Options): string =>
     : vertex
     ? "check LRO_TOKEN, or the account of: gcloud auth list"
     : "check the key in GOOGLE_API_KEY, or in GEMINI_API_KEY if that is not set"
+
+/** Where the options of an API that make no sense come from. */
+const configuration = ({ endpoint, vertex }: Api.Options): string =>
+  Option.isSome(endpoint)
+    ? "check --endpoint"
+    : vertex
+    ? "check GOOGLE_CLOUD_PROJECT, GOOGLE_CLOUD_LOCATION and GOOGLE_VERTEX_BASE_URL, or --project and --location"
+    : "check GOOGLE_API_KEY, or GEMINI_API_KEY if that is not set, and GOOGLE_GEMINI_BASE_URL"
 
 /** What the path of a start call is about: `/models/m:predictLongRunning` is about `models/m`. */
 const startedBelow = (path: string): string => path.replace(/^\//, "").replace(/:[^:/]*$/, "")

@@ -7,7 +7,9 @@ import * as Cause from "effect/Cause"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
 import * as Api from "./Api.ts"
+import * as Log from "./Log.ts"
 import * as Output from "./Output.ts"
 import * as Problem from "./Problem.ts"
 
@@ -24,7 +26,9 @@ export const root = Command.make("lro").pipe(
     ),
     debug: Flag.Boolean("debug").pipe(
       Flag.withDefault(false),
-      Flag.withDescription("Show where in the program an error came from")
+      Flag.withDescription(
+        "Show where in the program an error came from, and what is logged, in place of what is drawn"
+      )
     )
   })
 )
@@ -49,7 +53,7 @@ export const handler =
   <Input, E, R>(run: (input: Input, options: Options) => Effect.Effect<void, E, R>) => (input: Input) =>
     Effect.flatMap(root, (options) =>
       Effect.catchCause(
-        run(input, options),
+        options.debug ? run(input, options) : Effect.provide(run(input, options), Logger.layer([Log.logger])),
         (cause) => Cause.hasInterruptsOnly(cause) ? Effect.interrupt : report(cause, options)
       ))
 

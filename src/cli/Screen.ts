@@ -21,14 +21,14 @@ export interface Screen {
   readonly see: (operation: Operation, name?: string) => Effect.Effect<void>
   /** Shows that an operation is no longer waited for, although it was not seen done. */
   readonly giveUp: (name: string, note: string) => Effect.Effect<void>
+  /** Writes a line above what is drawn. */
+  readonly write: (line: string) => void
 }
 
 interface Row {
   readonly view: Bar.View
   /** When that was true, on the monotonic clock. */
   readonly at: bigint
-  /** Whether it was seen at all. */
-  readonly isSeen: boolean
 }
 
 /** What a row shows later than it was seen: the time goes on. */
@@ -40,36 +40,44 @@ const viewAt = ({ at, view }: Row, now: bigint, since: bigint): Bar.View => {
   return { ...view, elapsed: Duration.nanos(now - since), remaining }
 }
 
-const isOver = ({ state }: Bar.View): boolean => state !== "running"
+const isOver = ({ state }: Bar.View): boolean => state !== "running" && state !== "connecting"
 
 /**
  * A screen for operations of these names. What it drew in place is gone when the scope closes: the result takes its place.
+ * Where logs are shown as they are, nothing is drawn.
  *
  * @internal
  */
-export const make = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
+export const make = Effect.fnUntraced(function*(
+  names: ReadonlyArray<string>,
+  { debug }: { readonly debug: boolean }
+) {
   const stdio = yield* Stdio.Stdio
   const terminal = yield* Text.ofStderr
+  const canAnimate = terminal.canAnimate && !debug
   const style = Text.style(terminal)
   const since = yield* Clock.monotonicTimeNanos
-  const running: Bar.View = { name: "", state: "running", elapsed: Duration.zero }
   const rows = new Map<string, Row>(
-    names.map((name) => [name, { view: { ...running, name }, at: since, isSeen: false }])
+    names.map((
+      name
+    ) => [name, { view: { name: Text.oneLine(name), state: "connecting", elapsed: Duration.zero }, at: since }])
   )
   const predictors = new Map(
     yield* Effect.forEach(names, (name) => Effect.map(Progress.remaining, (remaining) => [name, remaining] as const))
   )
   const write = (text: string) => Effect.provideService(Output.stderr(text), Stdio.Stdio, stdio)
 
-  const put = Effect.fnUntraced(function*(name: string, change: Partial<Bar.View>) {
-    const at = yield* Clock.monotonicTimeNanos
-    const before = rows.get(name)
-    const view: Bar.View = { ...running, ...change, name: Text.oneLine(name), elapsed: Duration.nanos(at - since) }
-    rows.set(name, { view, at, isSeen: true })
-    const isNew = before?.isSeen !== true || before.view.state !== view.state ||
-      Math.floor(before.view.percent ?? 0) !== Math.floor(view.percent ?? 0)
-    if (!terminal.canAnimate && isNew) yield* write(`${Bar.logLine(view)}\n`)
-  })
+  const put = Effect.fnUntraced(
+    function*(name: string, change: Pick<Bar.View, "state" | "percent" | "remaining" | "note">) {
+      const at = yield* Clock.monotonicTimeNanos
+      const before = rows.get(name)
+      const view: Bar.View = { ...change, name: Text.oneLine(name), elapsed: Duration.nanos(at - since) }
+      rows.set(name, { view, at })
+      const isNew = before?.view.state !== view.state ||
+        Math.floor(before.view.percent ?? 0) !== Math.floor(view.percent ?? 0)
+      if (!canAnimate && isNew) yield* write(`${Bar.logLine(view)}\n`)
+    }
+  )
 
   let drawn = 0
   let frame = 0
@@ -90,7 +98,7 @@ export const make = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
     return write(text)
   })
 
-  if (terminal.canAnimate) {
+  if (canAnimate) {
     yield* Effect.addFinalizer(() => erase)
     yield* Effect.forkScoped(Effect.repeat(draw, Schedule.spaced("100 millis")))
   }
@@ -107,6 +115,10 @@ export const make = Effect.fnUntraced(function*(names: ReadonlyArray<string>) {
           : undefined
       })
     }),
-    giveUp: (name, note) => put(name, { state: "unknown", note: Text.oneLine(note) })
+    giveUp: (name, note) => put(name, { state: "unknown", note: Text.oneLine(note) }),
+    write: (line) => {
+      process.stderr.write(drawn === 0 ? line : toFirstLine() + eraseBelow + line)
+      drawn = 0
+    }
   } satisfies Screen
 })

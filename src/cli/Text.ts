@@ -12,6 +12,9 @@ import * as Stdio from "effect/Stdio"
 /** What a server wrote, without the characters by which it could write over a terminal, or backwards. Line breaks stay. */
 export const clean = (text: string): string => text.replace(/[^\P{Cc}\n]|[\u2028-\u202e\u2066-\u2069]/gu, " ")
 
+/** The same as a word that a person types again: its blanks stay as they are. */
+export const word = (text: string): string => clean(text).replaceAll("\n", " ")
+
 /** The same, on one line. */
 export const oneLine = (text: string): string => clean(text).replace(/\s+/g, " ").trim()
 

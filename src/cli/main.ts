@@ -20,6 +20,7 @@ import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import * as Api from "./Api.ts"
 import { emulator } from "./commands/Emulator.ts"
 import { get, list } from "./commands/Look.ts"
 import { start } from "./commands/Start.ts"
@@ -30,6 +31,7 @@ import { root } from "./Root.ts"
 
 const lro = root.pipe(
   Command.withSubcommands([get, list, wait, watch, cancel, delete_, start, resume, emulator]),
+  Command.validate((input) => Api.validate(input)),
   Command.withExamples([
     { command: "lro list", description: "The batches of the Gemini API, with the key in GOOGLE_API_KEY" },
     { command: "lro wait batches/abc123", description: "Wait for one" },
@@ -45,7 +47,8 @@ const presenter: CliOutput.Presenter = {
       ? Console.error(
         Problem.render({
           code: Problem.exitCode.usage,
-          what: event.errors.map(({ message }) => message.replace(/\n+\s*/g, " ")).join("; "),
+          what: event.errors.map(({ message }) => message.replace(/\n+\s*(?=Did you)/, ". ").replace(/\n+\s*/g, " "))
+            .join("; "),
           next: `${event.commandPath.join(" ")} --help`
         }).trimEnd()
       )

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as RpcStatus from "../RpcStatus.ts"
 
@@ -163,7 +164,7 @@ export const Story = Schema.Struct({
   error: Schema.optionalKey(Schema.Struct({
     code: Schema.Int,
     message: Schema.String,
-    details: Schema.Array(Schema.Json)
+    details: Schema.Array(Schema.Json).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
   })),
   faults: Schema.optionalKey(Schema.Array(Fault))
 })

@@ -107,6 +107,22 @@ layer(Server, { excludeTestServices: true, timeout: "1 minute" })("lro", (it) =>
         const { stderr } = yield* lro(["wait", "batches/evil"])
         assert.notMatch(stderr, /[^\P{Cc}\n]/u)
         yield* decode((yield* lro(["get", "batches/evil", "--json"])).stdout)
+        yield* fresh
+        const { seed } = yield* Emulator.Emulator
+        const evil = "\u001b[2J\u0007evil"
+        const answer = (body: unknown) => ({ what: "status", status: 200, body: JSON.stringify(body) }) as const
+        yield* seed({
+          faults: [
+            { ...answer({ nextPageToken: evil }), verb: "list" },
+            { ...answer({ name: `models/m/operations/${evil}` }), verb: "start" }
+          ]
+        })
+        const start = ["start", "video", "--model", "m", "--prompt", "A cat"]
+        for (const args of [["list"], start, [...start, "--wait"]]) {
+          const { stderr, stdout } = yield* lro(args)
+          assert.notMatch(stdout + stderr, /[^\P{Cc}\n]/u)
+          assert.include(stderr, "[2J evil")
+        }
       }))
   })
 
@@ -146,7 +162,9 @@ running     42 %  batches/running
         assert.deepStrictEqual(yield* lro(["list", "corpora/c"]), {
           code: 2,
           stdout: "",
-          stderr: "lro: this API cannot list corpora/c\n"
+          stderr: `lro: this API cannot list corpora/c
+     next: check the parent, such as batches or models/veo-3.0-generate-001
+`
         })
       }))
 
@@ -196,7 +214,7 @@ batches/moving succeeded, 0:00
     it.effect("0 with backoff and a long poll, as JSON", () =>
       Effect.gen(function*() {
         yield* fresh
-        const args = ["wait", "batches/moving", "--backoff", "--long-poll", "--json"]
+        const args = ["wait", "batches/moving", "--backoff", "--long-poll", "--json", "--timeout", "10M"]
         const { code, stdout } = yield* lro(args, { reactions: yield* moves })
         assert.deepStrictEqual([code, (yield* decode(stdout)).response], [0, { ok: true }])
       }))
@@ -242,7 +260,17 @@ lro: batches/running was not seen done in 1s; it was not stopped
         const { add } = yield* Emulator.Emulator
         const faults = [{ what: "status", status: 503, times: 1 }, { what: "reset", times: 1 }] as const
         yield* add("batches/faulty", { duration: 0, response: 1, faults })
-        assert.strictEqual((yield* lro(["wait", "batches/faulty"])).code, 0)
+        const { code, stderr } = yield* lro(["wait", "batches/faulty"])
+        assert.strictEqual(code, 0)
+        assert.match(
+          stderr,
+          new RegExp(
+            "^lro: batches/faulty: the API has trouble \\(503\\); again in \\S+\n" +
+              "lro: batches/faulty: there is no connection to the API; again in \\S.*\nbatches/faulty succeeded, 0:00\n$"
+          )
+        )
+        yield* add("batches/faulty2", { duration: 0, response: 1, faults })
+        assert.include((yield* lro(["wait", "batches/faulty2", "--debug"])).stderr, "lro.operation.kind")
       }))
 
     it.effect.each<[NodeJS.Signals, number]>([["SIGINT", 130], ["SIGTERM", 130], ["SIGHUP", 129]])(
@@ -258,7 +286,7 @@ lro: batches/running was not seen done in 1s; it was not stopped
             stderr,
             `batches/running is running, 42 %, 0:00
 lro: interrupted; batches/running is not stopped
-     next: lro wait batches/running --interval 3600s
+     next: lro wait batches/running --interval 1h
 `
           )
           const requests = yield* Emulator.Emulator.use((_) => _.requests)
@@ -314,6 +342,8 @@ lro: interrupted; batches/running is not stopped
         assert.deepStrictEqual([resumed.code, (yield* decode(resumed.stdout)).state], [0, "succeeded"])
         const fromStdin = yield* lro(["resume", "--json"], { stdin: text })
         assert.deepStrictEqual([fromStdin.code, (yield* decode(fromStdin.stdout)).name], [0, "batches/moving"])
+        const dash = yield* lro(["resume", "-", "--json"], { stdin: text })
+        assert.deepStrictEqual([dash.code, (yield* decode(dash.stdout)).name], [0, "batches/moving"])
       }).pipe(Effect.scoped))
 
     it.effect("an interrupted wait leaves a token too, that counts how long was waited", () =>
@@ -438,12 +468,43 @@ lro: there is no operation batches/none
         assert.strictEqual((yield* lro(["cancel", "batches/failed", "--wait"])).code, 1)
       }))
 
+    it.effect("130 and 124: a wait for a cancellation that is stopped goes on as one, whether or not it got through", () =>
+      Effect.gen(function*() {
+        yield* fresh
+        const { add, requests, seed } = yield* Emulator.Emulator
+        yield* seed({ faults: [{ what: "silent", verb: "cancel" }] })
+        const isAsked = requests.pipe(
+          Effect.repeat({ until: (all) => all.length > 0, schedule: Schedule.spaced("20 millis") })
+        )
+        const args = ["cancel", "batches/running", "--wait", "--interval", "1h"]
+        const interrupted = yield* lro(args, { signal: { name: "SIGINT", when: isAsked } })
+        assert.deepStrictEqual(interrupted, {
+          code: 130,
+          stdout: "",
+          stderr: `lro: interrupted; whether batches/running stops is not known
+     next: lro cancel batches/running --wait --interval 1h
+`
+        })
+        yield* fresh
+        yield* add("batches/running", {
+          duration: "1 hour",
+          faults: [{ what: "status", status: 200, body: "{}", verb: "cancel" }]
+        })
+        const timedOut = yield* lro(["cancel", "batches/running", "--wait", "--timeout", "0s"])
+        assert.deepStrictEqual([timedOut.code, linesOf(timedOut.stderr).slice(1)], [124, [
+          "lro: batches/running was not seen done; whether it stops is not known",
+          "     next: lro cancel batches/running --wait --timeout 0s"
+        ]])
+      }))
+
     it.effect("2: a verb that the API has not got for that name", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* lro(["cancel", "models/m/operations/o"]), {
           code: 2,
           stdout: "",
-          stderr: "lro: this API cannot cancel models/m/operations/o\n"
+          stderr: `lro: this API cannot cancel models/m/operations/o
+     next: see how it is: lro get models/m/operations/o
+`
         })
       }))
 
@@ -595,6 +656,17 @@ lro: models/veo/operations/filtered succeeded without a video
         assert.strictEqual((yield* lro(["list"], { env: { GOOGLE_API_KEY: "", GEMINI_API_KEY: key } })).code, 0)
       }))
 
+    it.effect("2: a key or an address that can be none", () =>
+      Effect.gen(function*() {
+        for (const env of [{ GOOGLE_API_KEY: "a b" }, { GOOGLE_GEMINI_BASE_URL: "foo" }]) {
+          const { code, stderr } = yield* lro(["list"], { env })
+          assert.deepStrictEqual([code, linesOf(stderr)[1]], [
+            2,
+            "     next: check GOOGLE_API_KEY, or GEMINI_API_KEY if that is not set, and GOOGLE_GEMINI_BASE_URL"
+          ])
+        }
+      }))
+
     it.effect("3: a wrong key", () =>
       Effect.gen(function*() {
         yield* fresh
@@ -654,18 +726,25 @@ lro: models/veo/operations/filtered succeeded without a video
         const env = { GOOGLE_VERTEX_BASE_URL: baseUrl, PATH: bin }
         const args = ["get", "o", "--vertex", "--project", "p", "--location", "us-central1"]
         const none = yield* lro(args, { env })
-        assert.deepStrictEqual([none.code, linesOf(none.stderr).at(-1)], [
-          3,
-          "     next: set LRO_TOKEN, or log in with: gcloud auth login"
-        ])
+        const login = "     next: set LRO_TOKEN, or log in with: gcloud auth login"
+        assert.deepStrictEqual([none.code, linesOf(none.stderr).slice(1)], [3, ["     gcloud is not installed", login]])
+        const gcloud = (script: string) => {
+          writeFileSync(join(bin, "gcloud"), `#!/bin/sh\n${script}\n`)
+          chmodSync(join(bin, "gcloud"), 0o755)
+        }
+        gcloud("echo nothing; echo 'ERROR: no active account' >&2; exit 1")
+        const failed = yield* lro(args, { env })
+        assert.deepStrictEqual([failed.code, linesOf(failed.stderr).slice(1)], [3, [
+          "     gcloud gave no token: ERROR: no active account",
+          login
+        ]])
         const noProject = yield* lro(["get", "o", "--vertex"], { env })
         assert.strictEqual(
           noProject.stderr,
           "lro: there is no project for Vertex AI\n     next: --project ID, or export GOOGLE_CLOUD_PROJECT=…\n"
         )
         // The emulator asks for its key; that it is asked at all shows that there was a token.
-        writeFileSync(join(bin, "gcloud"), "#!/bin/sh\n[ \"$*\" = 'auth print-access-token' ] && echo ya29.token\n")
-        chmodSync(join(bin, "gcloud"), 0o755)
+        gcloud("[ \"$*\" = 'auth print-access-token' ] && echo ya29.token")
         const refused = "     next: check LRO_TOKEN, or the account of: gcloud auth list"
         for (const credential of [{ PATH: `${bin}:/bin:/usr/bin` }, { LRO_TOKEN: "ya29.other" }]) {
           const asked = yield* lro(args, { env: { ...env, ...credential } })
@@ -712,7 +791,7 @@ lro: models/veo/operations/filtered succeeded without a video
 
     it.effect.each<[string, string]>([
       ["get", "lro: Missing required argument: NAME\n     next: lro get --help\n"],
-      ["gat x", "lro: Unknown subcommand \"gat\" for \"lro\" Did you mean this? get\n     next: lro --help\n"],
+      ["gat x", "lro: Unknown subcommand \"gat\" for \"lro\". Did you mean this? get\n     next: lro --help\n"],
       [
         "wait x --interval 0s",
         "lro: Invalid value for flag --interval: \"0s\". Expected a time such as 500ms, 30s, 10m or 2h, not \"0s\"\n     next: lro wait --help\n"
@@ -721,6 +800,17 @@ lro: models/veo/operations/filtered succeeded without a video
         "wait x --interval 1s --backoff",
         "lro: --interval and --backoff exclude each other\n     next: lro wait --help\n"
       ],
+      [
+        "get x --vertex --project p --endpoint https://h/v1",
+        "lro: --vertex and --endpoint exclude each other\n     next: lro get --help\n"
+      ],
+      ["get x --project p", "lro: --project is of no use without --vertex\n     next: lro get --help\n"],
+      ["list --location l", "lro: --location is of no use without --vertex\n     next: lro list --help\n"],
+      [
+        "start video --model m --prompt p --resume-file f",
+        "lro: --resume-file is of no use without --wait\n     next: lro start video --help\n"
+      ],
+      ["cancel x --timeout 1s", "lro: --timeout is of no use without --wait\n     next: lro cancel --help\n"],
       [
         "get x --endpoint nope",
         "lro: Invalid value for flag --endpoint: \"nope\". Expected a URL such as https://speech.googleapis.com/v1, not \"nope\"\n     next: lro get --help\n"

@@ -78,9 +78,13 @@ describe.skipIf(!hasTerminal)("on a terminal (skipped where there is no script(1
           for (const line of lines) {
             assert.match(
               line,
-              columns === 40 ? /^. running  0:0\d(\^C)?$/u : /^. batches\/quiet  running  0:0\d(\^C)?$/u
+              columns === 40
+                ? /^. (connecting|running) {2}0:0\d(\^C)?$/u
+                : /^. batches\/quiet {2}(connecting|running) {2}0:0\d(\^C)?$/u
             )
           }
+          assert.include(lines[0], "connecting")
+          assert.include(lines.at(-1), "running")
         })
     )
 
@@ -118,6 +122,23 @@ describe.skipIf(!hasTerminal)("on a terminal (skipped where there is no script(1
         assert.lengthOf(settled, 5)
         assert.match(settled[0] ?? "", /^. models\/m\/operations\/11 {2}running/u)
         assert.strictEqual(settled[4], "and 8 more")
+      }))
+
+    it.effect("a look that failed is told in a line of its own, above what is drawn", () =>
+      Effect.gen(function*() {
+        const { add } = yield* Emulator.Emulator
+        yield* add("batches/faulty", { duration: 0, response: 1, faults: [{ what: "status", status: 503, times: 2 }] })
+        const { code, last, seen } = yield* lro(["wait", "batches/faulty"], { columns: 80 })
+        assert.strictEqual(code, 0)
+        const told = "lro: batches\\/faulty: the API has trouble \\(503\\); again in \\S.*\\n"
+        assert.match(last, new RegExp(`^${told}${told}batches\\/faulty\\n {2}state {5}succeeded\\n`))
+        assert.isFalse(seen.some((screen) => /[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏].*lro:/u.test(screen)))
+        // Nothing was seen yet while the API had trouble.
+        const waiting = seen.filter((screen) => screen.startsWith("lro: ")).flatMap(linesOf).filter((line) =>
+          spinner.test(line)
+        )
+        assert.isAbove(waiting.length, 1)
+        for (const line of waiting) assert.match(line, /^. batches\/faulty {2}connecting {2}0:0\d$/u)
       }))
 
     it.effect("a long name is cut in its middle", () =>
@@ -162,6 +183,21 @@ describe.skipIf(!hasTerminal)("on a terminal (skipped where there is no script(1
         yield* fresh
         const { output } = yield* lro(["watch", "batches/done"], { columns: 80, into: "2>/dev/null" })
         assert.strictEqual(output, "\u001b[32msucceeded\u001b[39m         batches/done\r\n")
+      }))
+
+    it.effect("a token that is typed is asked for", () =>
+      Effect.gen(function*() {
+        const { last } = yield* lro(["resume"], { columns: 80, typed: { text: ctrlC, at: "stdin" } })
+        assert.match(last, /^lro: the token is read from stdin; Ctrl-D ends it\n/)
+      }))
+
+    it.effect("a list of nothing says so", () =>
+      Effect.gen(function*() {
+        yield* Emulator.Emulator.use(({ reset }) => reset)
+        for (const args of [["list"], ["list", "--all"]]) {
+          const { code, output } = yield* lro(args, { columns: 80 })
+          assert.deepStrictEqual([code, output], [0, "lro: no operations in batches\r\n"])
+        }
       }))
 
     it.effect("Ctrl-C takes the bar away, and says which command goes on", () =>

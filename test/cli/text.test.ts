@@ -6,6 +6,7 @@ import { CliOutput } from "effect/cli"
 import type * as Api from "../../src/cli/Api.ts"
 import { commandLine, typed } from "../../src/cli/Args.ts"
 import * as Bar from "../../src/cli/Bar.ts"
+import * as Log from "../../src/cli/Log.ts"
 import * as Problem from "../../src/cli/Problem.ts"
 import * as Text from "../../src/cli/Text.ts"
 
@@ -30,6 +31,7 @@ describe("lines", () => {
     [59, {}, "⠹ ███████████░░░░░░░░░░░░░░░░   42 %  1:23  1:01:00 left"],
     [40, {}, "⠹ ███░░░░░   42 %  1:23  1:01:00 left"],
     [80, { percent: undefined }, "⠹ batches/abc123  running  1:23"],
+    [80, { percent: undefined, state: "connecting" }, "⠹ batches/abc123  connecting  1:23"],
     [80, { state: "succeeded" }, "✔ batches/abc123  succeeded  1:23"],
     [80, { state: "failed", note: "INTERNAL: out of luck" }, "✘ batches/abc123  failed  1:23  INTERNAL: out of luck"],
     [
@@ -49,7 +51,7 @@ describe("lines", () => {
       for (const length of [1, 14, 60, 300]) {
         for (const names of [["x".repeat(length)], ["x".repeat(length), "y"]]) {
           for (const percent of [undefined, 0, 42, 100]) {
-            for (const state of ["running", "succeeded", "failed", "unknown"] as const) {
+            for (const state of ["connecting", "running", "succeeded", "failed", "unknown"] as const) {
               for (const remaining of [undefined, Duration.hours(100)]) {
                 const note = "z".repeat(length)
                 const line = at(width, { name: names[0] ?? "", percent, state, remaining, note }, names)
@@ -62,6 +64,14 @@ describe("lines", () => {
       }
     }
   })
+
+  it.each<[string, string]>([
+    ["batches/a: HttpError 503, again in 1s", "batches/a: the API has trouble (503); again in 1s"],
+    ["batches/a: HttpError 429, again in 1m", "batches/a: the API's limit is reached (429); again in 1m"],
+    ["batches/a: HttpError 404, again in 500ms", "batches/a: the API refused (404); again in 500ms"],
+    ["a: b: TransportError Body, again in 1s 5ms", "a: b: the API's answer was cut; again in 1s 5ms"],
+    ["the list is partial", "the list is partial"]
+  ])("what is logged: %s", (message, expected) => assert.strictEqual(Log.words(message), expected))
 
   it("in a log", () => {
     assert.strictEqual(Bar.logLine(view), "batches/abc123 is running, 42 %, 1:23, 1:01:00 left")
@@ -218,7 +228,7 @@ describe("errors for people", () => {
       new OperationsError.Unsupported({ verb: "delete", operationName: "models/m/operations/o" }),
       gemini,
       2,
-      "lro: this API cannot delete models/m/operations/o\n"
+      "lro: this API cannot delete models/m/operations/o\n     next: see how it is: lro get models/m/operations/o\n"
     ],
     [
       new OperationsError.Unsupported({ verb: "download", operationName: "gs://b/my cat.mp4" }),
@@ -239,13 +249,17 @@ describe("errors for people", () => {
       "lro: that is no resume token\n     resume token is not what it must be (NotJson): torn\n"
     ],
     [
-      new Problem.StillRunning({ timeout: timeout(), resume: "lro wait batches/a" }),
+      new Problem.StillRunning({ timeout: timeout(), resume: "lro wait batches/a", fate: "it was not stopped" }),
       gemini,
       124,
       "lro: batches/a was not seen done in 10m; it was not stopped\n     next: lro wait batches/a\n"
     ],
     [
-      new Problem.StillRunning({ timeout: timeout(http(503, "UNAVAILABLE")), resume: "lro wait batches/a" }),
+      new Problem.StillRunning({
+        timeout: timeout(http(503, "UNAVAILABLE")),
+        resume: "lro wait batches/a",
+        fate: "it was not stopped"
+      }),
       gemini,
       124,
       "lro: batches/a was not seen done in 10m; it was not stopped\n     the last look failed: get batches/a answered 503 UNAVAILABLE: So it is.\n     next: lro wait batches/a\n"
@@ -260,13 +274,19 @@ describe("errors for people", () => {
       new Problem.NoVideo({ operationName: "a", reasons: [] }),
       gemini,
       1,
-      "lro: a succeeded without a video\n     next: another prompt\n"
+      "lro: a succeeded without a video\n"
     ],
     [
       new Cause.IllegalArgumentError("project must be the id or the number of a project, not ?"),
       vertex,
       2,
-      "lro: project must be the id or the number of a project, not ?\n"
+      "lro: project must be the id or the number of a project, not ?\n     next: check GOOGLE_CLOUD_PROJECT, GOOGLE_CLOUD_LOCATION and GOOGLE_VERTEX_BASE_URL, or --project and --location\n"
+    ],
+    [
+      new Cause.IllegalArgumentError("baseUrl must be an URL"),
+      other,
+      2,
+      "lro: baseUrl must be an URL\n     next: check --endpoint\n"
     ],
     [
       new PlatformError.PlatformError(
@@ -310,10 +330,23 @@ describe("command lines", () => {
     )
   })
 
+  it("hold no word of a server that writes over a terminal", () => {
+    assert.strictEqual(commandLine(["lro", "a\u001b[2J\nb", "two  blanks"]), "lro 'a [2J b' 'two  blanks'")
+  })
+
   it("have durations that can be typed again", () => {
     assert.deepStrictEqual(
-      [Duration.minutes(10), Duration.millis(1500), Duration.infinity, Duration.zero].map(typed),
-      ["600s", "1500ms", "infinity", "0s"]
+      [
+        Duration.minutes(10),
+        Duration.minutes(90),
+        Duration.days(1),
+        Duration.hours(25),
+        Duration.seconds(61),
+        Duration.millis(1500),
+        Duration.infinity,
+        Duration.zero
+      ].map(typed),
+      ["10m", "90m", "1d", "25h", "61s", "1500ms", "infinity", "0s"]
     )
   })
 })

@@ -441,6 +441,13 @@ describe("seeds", () => {
       assert.include(text, told)
     }).pipe(Effect.provide(gemini())))
 
+  it.effect("an error may be as the API writes it, without details", () =>
+    Effect.gen(function*() {
+      const text = `{ "operations": { "batches/a": { "duration": 0, "error": { "code": 8, "message": "x" } } } }`
+      const seed = yield* Schema.decodeEffect(Story.SeedFromJson)(text)
+      assert.deepStrictEqual(seed.operations?.["batches/a"]?.error, { code: 8, message: "x", details: [] })
+    }))
+
   it.effect("a seed file that is not JSON is refused", () =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(Schema.decodeEffect(Story.SeedFromJson)("{"))

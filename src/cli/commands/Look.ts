@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Operations from "../../Operations.ts"
 import * as Api from "../Api.ts"
@@ -52,12 +53,17 @@ const listed = Effect.fnUntraced(function*(input: ListInput, options: Root.Optio
     pageSize: Option.getOrUndefined(input.pageSize),
     pageToken: Option.getOrUndefined(input.pageToken)
   }
+  const nothing = Effect.flatMap(
+    Stdio.Stdio.use(({ stderrIsTerminal }) => stderrIsTerminal),
+    (isTerminal) => isTerminal ? Output.stderr(`lro: no operations in ${parent || "the root"}\n`) : Effect.void
+  )
   if (input.all) {
-    return yield* Stream.runForEach(Operations.listAll(request), (operation) => Output.row(operation, options))
+    const rows = Stream.tap(Operations.listAll(request), (operation) => Output.row(operation, options))
+    return (yield* Stream.runCount(rows)) === 0 ? yield* nothing : undefined
   }
   const page = yield* Operations.list(request)
   yield* Effect.forEach(page.operations, (operation) => Output.row(operation, options), { discard: true })
-  if (page.nextPageToken === undefined) return
+  if (page.nextPageToken === undefined) return page.operations.length === 0 ? yield* nothing : undefined
   const again = ["lro", "list", ...(parent === "" ? [] : [parent]), ...Api.toArgs(options)]
   const size = Option.map(input.pageSize, String)
   const same = [...Args.shown("filter", input.filter), ...Args.shown("page-size", size)]

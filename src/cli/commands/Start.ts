@@ -8,7 +8,6 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Veo from "../../gemini/Veo.ts"
-import * as Operations from "../../Operations.ts"
 import * as OperationType from "../../OperationType.ts"
 import * as Api from "../Api.ts"
 import * as Args from "../Args.ts"
@@ -17,6 +16,7 @@ import * as Output from "../Output.ts"
 import * as Problem from "../Problem.ts"
 import * as Root from "../Root.ts"
 import * as Save from "../Save.ts"
+import * as Text from "../Text.ts"
 
 interface VideoInput extends Follow.Input {
   readonly model: string
@@ -26,6 +26,8 @@ interface VideoInput extends Follow.Input {
   readonly negativePrompt: Option.Option<string>
   readonly wait: boolean
 }
+
+const waits = ({ output, wait }: VideoInput): boolean => wait || Option.isSome(output)
 
 const started = Effect.fnUntraced(function*(input: VideoInput, options: Root.Options) {
   yield* Save.check(input.output)
@@ -39,13 +41,12 @@ const started = Effect.fnUntraced(function*(input: VideoInput, options: Root.Opt
     }
   }).pipe(Effect.onInterrupt(() => Output.stderr(Problem.render(Problem.maybeStarted(input.model, options)))))
   const { name } = operation
-  if (input.wait || Option.isSome(input.output)) {
-    yield* Output.stderr(`lro: started ${name}\n`)
-    const ref = OperationType.ref(Veo.Video, name)
-    return yield* Follow.follow(Operations.settle, name, ref, input, options)
+  if (waits(input)) {
+    yield* Output.stderr(`lro: started ${Text.oneLine(name)}\n`)
+    return yield* Follow.follow({ name, of: OperationType.ref(Veo.Video, name), input, options })
   }
   if (options.json) return yield* Output.operation(operation, options)
-  yield* Output.stdout(`${name}\n`)
+  yield* Output.stdout(`${Text.oneLine(name)}\n`)
   const next = Args.commandLine(["lro", "wait", name, ...Api.toArgs(options), "--output", "video.mp4"])
   yield* Output.stderr(`lro: started; next: ${next}\n`)
 })
@@ -69,7 +70,7 @@ const video = Command.make(
   },
   Root.apiHandler(started)
 ).pipe(
-  Command.validate((input) => Follow.validate(input)),
+  Command.validate((input) => Follow.validateIf(waits(input), input)),
   Command.withDescription(
     "Start the generation of a video. It is billed, and asked for once: never again after a failure"
   ),

@@ -10,7 +10,6 @@ import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Operations from "../../Operations.ts"
-import { OperationFailed } from "../../OperationsError.ts"
 import * as Api from "../Api.ts"
 import * as Args from "../Args.ts"
 import * as Follow from "../Follow.ts"
@@ -32,14 +31,13 @@ const cancelled = Effect.fnUntraced(function*(input: CancelInput, options: Root.
     const said = `the server was asked to cancel ${name}; how it ends: ${next}`
     return yield* Output.requested(name, "cancel", said, options)
   }
-  yield* Follow.follow(
-    Operations.cancelAndSettle,
+  yield* Follow.follow({
     name,
-    name,
-    { ...input, resumeFile: Option.none(), output: Option.none() },
+    of: name,
+    input: { ...input, resumeFile: Option.none(), output: Option.none() },
     options,
-    (operation) => operation._tag === "Succeeded" || new OperationFailed({ operation }).isCancelled
-  )
+    cancels: true
+  })
 })
 
 export const cancel = Command.make(
@@ -54,7 +52,7 @@ export const cancel = Command.make(
   },
   Root.apiHandler(cancelled)
 ).pipe(
-  Command.validate((input) => Follow.validate(input)),
+  Command.validate((input) => Follow.validateIf(input.wait, input)),
   Command.withDescription("Ask the server to stop an operation, if it can"),
   Command.withExamples([
     { command: "lro cancel batches/abc123", description: "Ask for it" },

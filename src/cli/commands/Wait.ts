@@ -8,6 +8,7 @@ import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { Operation } from "../../Operation.ts"
@@ -17,6 +18,7 @@ import * as ResumeToken from "../../ResumeToken.ts"
 import * as Api from "../Api.ts"
 import * as Args from "../Args.ts"
 import * as Follow from "../Follow.ts"
+import * as Log from "../Log.ts"
 import * as Output from "../Output.ts"
 import * as Problem from "../Problem.ts"
 import * as Root from "../Root.ts"
@@ -27,7 +29,7 @@ export const wait = Command.make(
   "wait",
   { name: nameArgument, ...Follow.flags },
   Root.apiHandler((input: Follow.Input & { readonly name: string }, options) =>
-    Follow.follow(Operations.settle, input.name, input.name, input, options)
+    Follow.follow({ name: input.name, of: input.name, input, options })
   )
 ).pipe(
   Command.validate((input) => Follow.validate(input)),
@@ -39,26 +41,30 @@ export const wait = Command.make(
   ])
 )
 
-/** The text of a file, or of stdin. */
-const read = (file: Option.Option<string>) =>
-  Option.match(Option.filter(file, (file) => file !== "-"), {
-    onSome: (file) => FileSystem.FileSystem.use((fs) => fs.readFileString(file)),
-    onNone: () => Stdio.Stdio.use(({ stdin }) => Stream.mkString(Stream.decodeText(stdin)))
-  })
+/** The text of a file, or of stdin, which is `-` too: that comes as any path does, from the root on. */
+const read = Effect.fnUntraced(function*(file: Option.Option<string>) {
+  const path = yield* Path.Path
+  if (Option.isSome(file) && file.value !== path.resolve("-")) {
+    return yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file.value))
+  }
+  const { stdin, stdinIsTerminal } = yield* Stdio.Stdio
+  if (yield* stdinIsTerminal) yield* Output.stderr("lro: the token is read from stdin; Ctrl-D ends it\n")
+  return yield* Stream.mkString(Stream.decodeText(stdin))
+})
 
 export const resume = Command.make(
   "resume",
   {
     file: Argument.Path("FILE").pipe(
       Argument.optional,
-      Argument.withDescription("The file with the token (default: stdin)")
+      Argument.withDescription("The file with the token; - is stdin (default: -)")
     ),
     ...Follow.flags
   },
   Root.apiHandler((input: Follow.Input & { readonly file: Option.Option<string> }, options) =>
     Effect.gen(function*() {
       const token = yield* Effect.fromResult(ResumeToken.decode(yield* read(input.file)))
-      yield* Follow.follow(Operations.settle, token.name, token, input, options)
+      yield* Follow.follow({ name: token.name, of: token, input, options })
     })
   )
 ).pipe(
@@ -95,7 +101,7 @@ const watched = Effect.fnUntraced(function*(input: WatchInput, options: Root.Opt
       ...(options.json ? ["--json"] : [])
     ])
   const outcomes = yield* Effect.gen(function*() {
-    const screen = yield* Screen.make(names)
+    const screen = yield* Screen.make(names, options)
     const watchOne = (name: string) =>
       Operations.watch(name, Follow.waitOptions(input)).pipe(
         Stream.tap((operation) => screen.see(operation, name)),
@@ -105,14 +111,18 @@ const watched = Effect.fnUntraced(function*(input: WatchInput, options: Root.Opt
         Effect.map((operation): Outcome => ({ operation })),
         Effect.catch((error) => {
           const problem = Problem.of(
-            error._tag === "Timeout" ? new Problem.StillRunning({ timeout: error, resume: again([name]) }) : error,
+            error._tag === "Timeout"
+              ? new Problem.StillRunning({ timeout: error, resume: again([name]), fate: "it was not stopped" })
+              : error,
             options
           )
           const note = error._tag === "Timeout" ? "its time is over" : problem.what
           return Effect.as(screen.giveUp(name, note), { problem } satisfies Outcome)
         })
       )
-    return yield* Effect.forEach(names, watchOne, { concurrency: "unbounded" })
+    return yield* Effect.forEach(names, watchOne, { concurrency: "unbounded" }).pipe(
+      Effect.provideService(Log.Write, screen.write)
+    )
   }).pipe(
     Effect.scoped,
     Effect.onInterrupt(() =>
