@@ -196,6 +196,11 @@ export const checkBaseUrl = (baseUrl: string): string => {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
   const plain = url !== undefined && (url.protocol === "https:" || url.protocol === "http:") &&
     url.username === "" && url.password === "" && !/[?#\s\\]/.test(baseUrl)
-  Check.require("baseUrl", "an http or https URL without query, fragment or credentials", plain, url?.origin)
+  Check.require(
+    "baseUrl",
+    "an http or https URL without query, fragment or credentials",
+    plain,
+    url?.origin ?? "what was given"
+  )
   return baseUrl.replace(/\/+$/, "")
 }
