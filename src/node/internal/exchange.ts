@@ -1,0 +1,297 @@
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import type * as Undici from "@effect/platform-node/Undici"
+import * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Cookies from "effect/http/Cookies"
+import * as Headers from "effect/http/Headers"
+import * as HttpClientError from "effect/http/HttpClientError"
+import type { HttpClientRequest } from "effect/http/HttpClientRequest"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as Inspectable from "effect/Inspectable"
+import * as Option from "effect/Option"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import type * as Pull from "effect/Pull"
+import type * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { Duplex } from "node:stream"
+import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
+
+/** More than this is not read ahead of who reads the answer. */
+const readAhead = 64 * 1024
+
+/** @internal */
+export const transportError = (request: HttpClientRequest, cause: unknown) =>
+  new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
+
+type Resume = (response: Effect.Effect<LeanResponse, HttpClientError.HttpClientError>) => void
+
+interface Head {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | Array<string> | undefined>>
+}
+
+/**
+ * One request, and its answer as undici tells of it. It holds no response, so that one which nobody reads, and nobody
+ * holds, can end it.
+ *
+ * @internal
+ */
+export class Exchange implements Undici.Dispatcher.DispatchHandler {
+  readonly request: HttpClientRequest
+  readonly url: URL
+  private readonly signal: AbortSignal
+  private resume: Resume | undefined
+  private controller: Undici.Dispatcher.DispatchController | undefined
+  private isAborted = false
+  private chunks: Array<Uint8Array> = []
+  private bytes = 0
+  private end: { readonly cause: unknown } | "whole" | undefined
+  private wake: (() => void) | undefined
+
+  constructor(request: HttpClientRequest, url: URL, signal: AbortSignal, resume: Resume) {
+    this.request = request
+    this.url = url
+    this.signal = signal
+    this.resume = resume
+  }
+
+  onRequestStart(controller: Undici.Dispatcher.DispatchController) {
+    this.controller = controller
+    if (this.isAborted) this.abort()
+  }
+
+  onResponseStart(_: unknown, status: number, headers: Head["headers"]) {
+    if (status < 200) return
+    // What came in with the head is read first: then most answers are whole before anybody reads them.
+    queueMicrotask(() => {
+      // From here on interruption comes by the signal only.
+      this.abortWithSignal()
+      this.tell(Effect.succeed(new LeanResponse(this, { status, headers })))
+    })
+  }
+
+  onResponseData(controller: Undici.Dispatcher.DispatchController, chunk: Uint8Array) {
+    this.chunks.push(chunk)
+    this.bytes += chunk.byteLength
+    if (this.bytes > readAhead) controller.pause()
+    this.wake?.()
+  }
+
+  onResponseEnd() {
+    this.end = "whole"
+    this.wake?.()
+  }
+
+  onResponseError(_: unknown, cause: Error) {
+    this.end = { cause }
+    this.wake?.()
+    // Not before an answer that began in the same tick.
+    queueMicrotask(() => this.tell(Effect.fail(transportError(this.request, cause))))
+  }
+
+  private tell(outcome: Parameters<Resume>[0]) {
+    this.resume?.(outcome)
+    this.resume = undefined
+  }
+
+  /** Whether no more is to come. */
+  private get isOver(): boolean {
+    return this.end !== undefined
+  }
+
+  /** All bytes, where all have come. */
+  takeWhole(): ReadonlyArray<Uint8Array> | undefined {
+    if (this.end !== "whole") return undefined
+    const { chunks } = this
+    this.chunks = []
+    return chunks
+  }
+
+  /** The bytes that have come in, or those that come next. */
+  read<E>(onError: (cause: unknown) => E): Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, E> {
+    const { chunks, end } = this
+    if (Arr.isArrayNonEmpty(chunks)) {
+      this.chunks = []
+      this.bytes = 0
+      if (this.controller?.paused === true) this.controller.resume()
+      return Effect.succeed(chunks)
+    }
+    if (end === "whole") return Cause.done()
+    if (end !== undefined) return Effect.fail(onError(end.cause))
+    return Effect.callback((resume) => {
+      this.wake = () => {
+        this.wake = undefined
+        resume(Effect.suspend(() => this.read(onError)))
+      }
+      return Effect.sync(() => {
+        this.wake = undefined
+      })
+    })
+  }
+
+  /** Ends the exchange with the signal. An answer that came in one piece needs none. */
+  private abortWithSignal() {
+    if (this.isOver) return
+    if (this.signal.aborted) this.abort()
+    else this.signal.addEventListener("abort", this.abort, { once: true })
+  }
+
+  /** Closes the connection, unless all has come. */
+  readonly abort = () => {
+    this.isAborted = true
+    if (!this.isOver) this.controller?.abort(new Error("The request was interrupted"))
+  }
+}
+
+/**
+ * The answer, as Effect knows answers. Its body is read once, whole or in pieces.
+ *
+ * @internal
+ */
+export class LeanResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse, Pipeable {
+  readonly [HttpIncomingMessage.TypeId]: typeof HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
+  readonly [HttpClientResponse.TypeId]: typeof HttpClientResponse.TypeId = HttpClientResponse.TypeId
+  private readonly exchange: Exchange
+  private readonly head: Head
+  private converted: Headers.Headers | undefined
+  private isRead = false
+  private whole: Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError> | undefined
+
+  constructor(exchange: Exchange, head: Head) {
+    super()
+    this.exchange = exchange
+    this.head = head
+  }
+
+  get request(): HttpClientRequest {
+    return this.exchange.request
+  }
+
+  get url(): string {
+    return this.exchange.url.href.replace(/#.*$/, "")
+  }
+
+  get status(): number {
+    return this.head.status
+  }
+
+  get headers(): Headers.Headers {
+    return this.converted ??= Headers.fromInput(this.head.headers)
+  }
+
+  get cookies(): Cookies.Cookies {
+    return Cookies.fromSetCookie(this.head.headers["set-cookie"] ?? [])
+  }
+
+  get remoteAddress(): Option.Option<string> {
+    return Option.none()
+  }
+
+  get stream(): Stream.Stream<Uint8Array, HttpClientError.HttpClientError> {
+    return decoders(this.head.headers["content-encoding"]).reduce(
+      (encoded, evaluate) => NodeStream.pipeThroughDuplex(encoded, { evaluate, onError: this.unreadable }),
+      this.encoded
+    )
+  }
+
+  private get encoded(): Stream.Stream<Uint8Array, HttpClientError.HttpClientError> {
+    return Stream.fromPull(Effect.sync(() => {
+      if (this.isRead) return Effect.fail(this.unreadable(new Error("The body was read before")))
+      this.isRead = true
+      return Effect.suspend(() => this.exchange.read(this.unreadable))
+    }))
+  }
+
+  private readonly unreadable = (cause: unknown) =>
+    new HttpClientError.HttpClientError({
+      reason: new HttpClientError.DecodeError({ request: this.request, response: this, cause })
+    })
+
+  get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError> {
+    return Effect.suspend(() =>
+      this.whole ??= this.wholeAtOnce() ?? Stream.runCollect(this.stream).pipe(
+        Effect.map(joined),
+        Effect.cached,
+        Effect.runSync
+      )
+    )
+  }
+
+  /** The short way, for an answer that came in one piece. */
+  private wholeAtOnce(): Effect.Effect<ArrayBuffer> | undefined {
+    const chunks = this.isRead || this.head.headers["content-encoding"] !== undefined
+      ? undefined
+      : this.exchange.takeWhole()
+    if (chunks === undefined) return undefined
+    this.isRead = true
+    return Effect.succeed(joined(chunks))
+  }
+
+  get text(): Effect.Effect<string, HttpClientError.HttpClientError> {
+    return Effect.map(this.arrayBuffer, (bytes) => new TextDecoder().decode(bytes))
+  }
+
+  get json(): Effect.Effect<Schema.Json, HttpClientError.HttpClientError> {
+    return Effect.flatMap(this.web, (web) => web.json)
+  }
+
+  get urlParamsBody() {
+    return Effect.flatMap(this.web, (web) => web.urlParamsBody)
+  }
+
+  get formData() {
+    return Effect.flatMap(this.web, (web) => web.formData)
+  }
+
+  /** The whole answer, for what the platform's own `Response` reads as well. */
+  private get web() {
+    return Effect.map(
+      this.arrayBuffer,
+      (bytes) => HttpClientResponse.fromWeb(this.request, new Response(bytes, { headers: this.headers }))
+    )
+  }
+
+  get upgrade(): Effect.Effect<never, HttpClientError.HttpClientError> {
+    return Effect.fail(
+      new HttpClientError.HttpClientError({
+        reason: new HttpClientError.StatusCodeError({
+          request: this.request,
+          response: this,
+          description: "expected 101 Switching Protocols"
+        })
+      })
+    )
+  }
+
+  toJSON(): unknown {
+    return HttpIncomingMessage.inspect(this, {
+      _id: "effect/http/HttpClientResponse",
+      request: this.request.toJSON(),
+      status: this.status
+    })
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+const joined = (chunks: ReadonlyArray<Uint8Array>): ArrayBuffer =>
+  Uint8Array.from(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).buffer
+
+const decoderOf: Readonly<Record<string, (() => Duplex) | undefined>> = {
+  gzip: () => createGunzip(),
+  "x-gzip": () => createGunzip(),
+  br: () => createBrotliDecompress(),
+  deflate: () => createInflate()
+}
+
+/** What undoes the encodings of a body, the last of them first. A body with an encoding that is not known stays as it is. */
+const decoders = (encodings: string | ReadonlyArray<string> = []): ReadonlyArray<() => Duplex> => {
+  const names = [encodings].flat().flatMap((line) => line.toLowerCase().split(","))
+  const all = names.map((name) => decoderOf[name.trim()])
+  return all.every(Predicate.isNotUndefined) ? all.toReversed() : []
+}
