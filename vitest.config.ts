@@ -14,7 +14,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // The package is built, and installed from the registry: `npm run test:package`.
     exclude: process.env["LRO_PACKAGE"] === "1" ? [] : ["test/package/**"],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     silent: "passed-only"
   }
 })
