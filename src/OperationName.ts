@@ -52,6 +52,13 @@ export const parse = (name: string): Result.Result<string, InvalidName> => {
 }
 
 /**
+ * The full name, or nothing for what cannot be one: under it a bare id and its full name are one operation.
+ *
+ * @internal
+ */
+export const fullName = (name: string): string | undefined => Result.getOrUndefined(parse(name))
+
+/**
  * The name as a path of a URL: each segment percent-encoded, so that no character of a name can become a query, a
  * fragment, another segment or a verb. The name must have passed {@link parse}.
  *

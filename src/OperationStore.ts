@@ -166,9 +166,6 @@ interface InFlight {
   seen: string | undefined
 }
 
-/** A bare id and its full name are one operation. What cannot be a name is the client's to refuse. */
-const nameOf = (name: string): string | undefined => Result.getOrUndefined(OperationName.parse(name))
-
 const operationKey = (id: string) => `operation.${id}`
 const seenKey = (id: string) => `seen.${id}`
 const readStored = reader(Stored)
@@ -256,7 +253,8 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
   /** A look of a wait. The operation is on record before the first one, and cleared after the last. */
   const look = Effect.fnUntraced(function*(asked: string, ask: Effect.Effect<Operation.Operation, CallError>) {
     const poll = yield* CurrentPoll
-    const name = nameOf(asked)
+    const name = OperationName.fullName(asked)
+    // What cannot be a name is the client's to refuse.
     if (poll === undefined || name === undefined) return yield* ask
     yield* record(name, poll.type.kind)
     const operation = yield* ask
@@ -334,7 +332,7 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
       }
       return [...taken.values()]
     }),
-    forget: (name) => forget(nameOf(name) ?? name)
+    forget: (name) => forget(OperationName.fullName(name) ?? name)
   })
 
   return Context.make(OperationStore, service).pipe(Context.add(
@@ -345,7 +343,7 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
           Effect.tap(
             restore(client.send(request)),
             Effect.fnUntraced(function*(operation) {
-              const name = nameOf(operation.name)
+              const name = OperationName.fullName(operation.name)
               if (!operation.done && name !== undefined) yield* record(name, (yield* CurrentStart).kind)
             })
           )

@@ -12,8 +12,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
@@ -22,7 +20,6 @@ import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Tracer from "effect/Tracer"
 import type { AuthHeaders, Endpoint, Verb } from "./Endpoint.ts"
 import * as Check from "./internal/check.ts"
 import * as Mask from "./internal/mask.ts"
@@ -166,12 +163,7 @@ export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   options: Options = {}
 ): Effect.fn.Return<Service, never, HttpClient.HttpClient> {
-  const http = (options.transformClient ?? identity)(yield* HttpClient.HttpClient)
-  // fetch would follow a redirect, and take the key to whatever host it names.
-  const requestInit = {
-    ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
-    redirect: "manual"
-  } as const
+  const send = yield* Transport.sender((options.transformClient ?? identity)(yield* HttpClient.HttpClient))
   const requestTimeout = Check.positiveDuration("requestTimeout", options.requestTimeout ?? "30 seconds")
   const maxBodyBytes = Check.positiveInt("maxBodyBytes", options.maxBodyBytes ?? 16 * 1024 * 1024)
   const turns = yield* PartitionedSemaphore.make<string>({
@@ -206,24 +198,10 @@ export const make = Effect.fnUntraced(function*(
   ) {
     if (last?.credential !== credential) last = { credential, ...signedBy(credential) }
     const { headers, mask, names } = last
-    const answer = yield* request.pipe(
-      HttpClientRequest.prependUrl(endpoint.baseUrl),
-      HttpClientRequest.setHeaders(headers),
-      http.execute,
-      // A client that was told to fail outside of 2xx has the answer in its error.
-      Effect.catchIf(Transport.isStatusError, ({ reason }) => Effect.succeed(reason.response)),
+    const whole = request.pipe(HttpClientRequest.prependUrl(endpoint.baseUrl), HttpClientRequest.setHeaders(headers))
+    const answer = yield* send(whole, names).pipe(
       Effect.flatMap((response) => Transport.readAnswer(response, maxBodyBytes)),
-      Effect.mapError(Transport.fromHttpClientError(call, mask)),
-      Effect.updateContext((context: Context.Context<never>) =>
-        context.pipe(
-          Context.add(FetchHttpClient.RequestInit, requestInit),
-          Context.add(Headers.CurrentRedactedNames, [...Context.get(context, Headers.CurrentRedactedNames), ...names]),
-          // Where nobody listens, a span of each request would be made for nobody.
-          Context.get(context, Tracer.Tracer) === Tracer.nativeTracer
-            ? Context.add(HttpClient.TracerDisabledWhen, () => true)
-            : identity
-        )
-      )
+      Effect.mapError(Transport.fromHttpClientError(call, mask))
     )
     if (answer.status >= 200 && answer.status < 300) return { ...answer, mask }
     return yield* Transport.toHttpError(call, answer, mask, yield* Clock.currentTimeMillis)
@@ -276,7 +254,7 @@ export const make = Effect.fnUntraced(function*(
   ) =>
     Effect.fromResult(
       Result.flatMap(
-        Transport.parseJson(call, answer),
+        Transport.jsonOf(call, answer),
         (json) => Result.mapError(fromJson(json), (detail) => new InvalidResponse({ ...call, kind, detail }))
       )
     )
@@ -289,7 +267,7 @@ export const make = Effect.fnUntraced(function*(
         : operation
       // Some services leave the name out of their answer; it is the one that was asked for.
       if (masked.name !== "" || call.verb === "start") return masked
-      return { ...masked, name: Result.getOrElse(OperationName.parse(call.operationName), () => call.operationName) }
+      return { ...masked, name: OperationName.fullName(call.operationName) ?? call.operationName }
     })
 
   return {

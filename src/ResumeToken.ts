@@ -115,7 +115,7 @@ export const fromTimeout = (
     )
     return {
       version: 1,
-      name: Result.getOrElse(OperationName.parse(timeout.operationName), () => timeout.operationName),
+      name: OperationName.fullName(timeout.operationName) ?? timeout.operationName,
       kind: isToken(of) ? of.kind : OperationType.typeOf(of).kind,
       since: before?.since ?? DateTime.makeUnsafe(now - Duration.toMillis(elapsed)),
       waited: Duration.sum(before?.waited ?? Duration.zero, elapsed),

@@ -13,7 +13,6 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Random from "effect/Random"
-import * as Result from "effect/Result"
 import * as Check from "./internal/check.ts"
 import * as Listing from "./internal/listing.ts"
 import { timeLeft } from "./internal/pace.ts"
@@ -202,7 +201,7 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
   /** What was asked before a cancellation or a deletion is answered to nobody who asks after it. */
   const forgetting = (name: string, call: Effect.Effect<void, CallError>) => {
     const forgetAll = Effect.sync(() => {
-      const key = keyOf(name)
+      const key = OperationName.fullName(name)
       if (key !== undefined) names.delete(key)
     })
     return Effect.ensuring(Effect.andThen(forgetAll, call), forgetAll)
@@ -213,7 +212,8 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     get: (name) =>
       Effect.withFiber((fiber) => {
         const poll = fiber.getRef(CurrentPoll)
-        const key = names.has(name) ? name : keyOf(name)
+        const key = names.has(name) ? name : OperationName.fullName(name)
+        // What cannot be a name is the client's to refuse.
         return poll === undefined || key === undefined ? client.get(name) : look(name, key, poll)
       }),
     list: client.list,
@@ -222,9 +222,6 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     serverWait: client.serverWait
   } satisfies Service
 })
-
-/** A bare id and its full name are one operation. What cannot be a name is the client's to refuse. */
-const keyOf = (name: string): string | undefined => Result.getOrUndefined(OperationName.parse(name))
 
 const readList = (options: ListOptions): Listing.Options => ({
   window: Check.finiteDuration("window", options.window ?? "250 millis"),

@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Defaults from "../internal/defaults.ts"
 import type { Failed, Succeeded } from "../Operation.ts"
 import * as Operations from "../Operations.ts"
 import { OperationFailed, type Timeout } from "../OperationsError.ts"
@@ -25,8 +26,6 @@ import type * as Root from "./Root.ts"
 import * as Save from "./Save.ts"
 import * as Screen from "./Screen.ts"
 
-const defaultTimeout = Duration.minutes(10)
-
 /** The flags that say when to look, and how long to wait. */
 export const timingFlags = {
   interval: Args.duration("interval", (_) => Duration.isFinite(_) && Duration.isPositive(_)).pipe(
@@ -38,7 +37,7 @@ export const timingFlags = {
     Flag.withDescription("Look after 1 second, and ever less later, to 30 seconds; in place of --interval")
   ),
   timeout: Args.duration("timeout", () => true).pipe(
-    Flag.withDefault(defaultTimeout),
+    Flag.withDefault(Defaults.timeout),
     Flag.withDescription("Stop waiting after this time (default: 10m); 0s is one look, infinity has no end")
   ),
   longPoll: Flag.Boolean("long-poll").pipe(
@@ -93,7 +92,7 @@ export const validateIf = (waits: boolean, input: Timing & Partial<Input>): Effe
 export const waitOptions = ({ backoff, interval, longPoll, timeout }: Timing) => ({
   schedule: backoff
     ? PollSchedule.backoff()
-    : PollSchedule.fixed(Option.getOrElse(interval, () => Duration.seconds(5))),
+    : PollSchedule.fixed(Option.getOrElse(interval, () => Defaults.pollInterval)),
   timeout,
   longPoll
 })
@@ -102,7 +101,7 @@ export const waitOptions = ({ backoff, interval, longPoll, timeout }: Timing) =>
 export const timingArgs = ({ backoff, interval, longPoll, timeout }: Timing): ReadonlyArray<string> => [
   ...Args.shown("interval", Option.map(interval, Args.typed)),
   ...(backoff ? ["--backoff"] : []),
-  ...(Duration.equals(timeout, defaultTimeout) ? [] : ["--timeout", Args.typed(timeout)]),
+  ...(Duration.equals(timeout, Defaults.timeout) ? [] : ["--timeout", Args.typed(timeout)]),
   ...(longPoll ? ["--long-poll"] : [])
 ]
 

@@ -1,13 +1,10 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
-import * as Option from "effect/Option"
 import * as Record from "effect/Record"
 import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
@@ -51,8 +48,7 @@ export const stream = (
     const idleTimeout = Check.positiveDuration("idleTimeout", options.idleTimeout ?? "30 seconds")
     let mask = Mask.make([])
     const call = (): Transport.Call => ({ verb: "download", operationName: mask.text(shown(address)) })
-    const http = yield* HttpClient.HttpClient
-    const requestInit = Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit))
+    const send = yield* Transport.sender(yield* HttpClient.HttpClient)
     const base = new URL(endpoint.baseUrl)
 
     const failed = (kind: TransportError["kind"], detail: string) => new TransportError({ ...call(), kind, detail })
@@ -65,14 +61,12 @@ export const stream = (
       const credential = isOwn ? yield* endpoint.auth : {}
       const secrets = Record.map(credential, Redacted.value)
       if (isOwn) mask = Mask.make(Object.values(secrets))
-      return yield* HttpClientRequest.get(url).pipe(
+      const request = HttpClientRequest.get(url).pipe(
         HttpClientRequest.setHeaders(isOwn ? endpoint.headers : {}),
-        HttpClientRequest.setHeaders(secrets),
-        http.execute,
-        Effect.catchIf(Transport.isStatusError, ({ reason }) => Effect.succeed(reason.response)),
+        HttpClientRequest.setHeaders(secrets)
+      )
+      return yield* send(request, Object.keys(credential)).pipe(
         Effect.mapError(broken),
-        Effect.provideService(FetchHttpClient.RequestInit, { ...requestInit, redirect: "manual" }),
-        Effect.updateService(Headers.CurrentRedactedNames, (names) => [...names, ...Object.keys(credential)]),
         Effect.timeoutOrElse({ duration: idleTimeout, orElse: () => Effect.fail(stalled()) })
       )
     })

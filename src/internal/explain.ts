@@ -5,6 +5,8 @@ import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import { type Operation, running } from "../Operation.ts"
 import * as Check from "./check.ts"
+import { showing } from "./clock.ts"
+import * as Defaults from "./defaults.ts"
 
 /**
  * How a number varies over the durations that were asked about.
@@ -75,7 +77,7 @@ export const explain = Effect.fnUntraced(function*<E, R>(
   durations: ReadonlyArray<Duration.Input>,
   options: ExplainOptions = {}
 ) {
-  const minDelay = Duration.toMillis(Check.positiveDuration("minDelay", options.minDelay ?? "10 millis"))
+  const minDelay = Duration.toMillis(Check.positiveDuration("minDelay", options.minDelay ?? Defaults.minDelay))
   const maxLooks = Check.positiveInt("maxLooks", options.maxLooks ?? 100_000)
   const ends = durations.map((duration) => Duration.toMillis(Check.finiteDuration("durations", duration)))
   const runs = yield* Effect.forEach(
@@ -102,15 +104,7 @@ const run = <E, R>(
 ) => {
   let at = 0
   let looks = 1
-  const clock: Clock.Clock = {
-    currentTimeMillisUnsafe: () => at,
-    currentTimeMillis: Effect.sync(() => at),
-    currentTimeNanosUnsafe: () => BigInt(Math.round(at * 1e6)),
-    currentTimeNanos: Effect.sync(() => BigInt(Math.round(at * 1e6))),
-    monotonicTimeNanosUnsafe: () => BigInt(Math.round(at * 1e6)),
-    monotonicTimeNanos: Effect.sync(() => BigInt(Math.round(at * 1e6))),
-    sleep: () => Effect.void
-  }
+  const clock = showing(() => at, () => Effect.void)
   const steps = Effect.flatMap(
     Schedule.toStep(schedule),
     (step) =>

@@ -1,4 +1,8 @@
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+
+/** @internal */
+export const parseJson: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)
 
 /**
  * Whether two values of JSON are the same. `Equal.equals` would call what a server wrote under the keys of Effect's own

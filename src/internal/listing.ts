@@ -117,7 +117,7 @@ export const make = (
     collection: Collection
   ) {
     const most = Math.max(1, Math.floor(looks.size / options.minNames))
-    let askedAt = yield* Clock.monotonicTimeNanos
+    let askedAt = 0n
     let asked = 0
     let shown = 0
     const list = Effect.fnUntraced(function*(page: Parameters<Service["list"]>[0]) {

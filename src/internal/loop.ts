@@ -25,18 +25,15 @@ import * as RpcStatus from "../RpcStatus.ts"
 import type * as WaitOptions from "../WaitOptions.ts"
 import * as Check from "./check.ts"
 import { decode, type Decoded } from "./decoding.ts"
+import * as Defaults from "./defaults.ts"
 import { Pace } from "./pace.ts"
 import { Telemetry } from "./telemetry.ts"
 
 /** A server may ask for any delay; a wait takes no more than this from it. */
 const maxHint = Duration.minutes(5)
 
-const defaultInterval = Duration.seconds(5)
-const defaultTimeout = Duration.minutes(10)
-const defaultMinDelay = Duration.millis(10)
-
 // Schedules hold no state: all waits may have the same.
-const defaultSchedule = PollSchedule.fixed(defaultInterval)
+const defaultSchedule = PollSchedule.fixed(Defaults.pollInterval)
 
 /** How long the server is asked to hold a look, and the least that is worth asking for. */
 const longPollTime = Duration.seconds(30)
@@ -58,12 +55,12 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   graceOf(options)
   spreadOf(options)
   const interval = firstInterval === undefined
-    ? (options.schedule === undefined ? defaultInterval : undefined)
+    ? (options.schedule === undefined ? Defaults.pollInterval : undefined)
     : Duration.fromInputUnsafe(firstInterval)
   const pace = new Pace(
     yield* Clock.monotonicTimeNanos,
-    Check.anyDuration("timeout", options.timeout ?? defaultTimeout),
-    Check.positiveDuration("minDelay", options.minDelay ?? defaultMinDelay),
+    Check.anyDuration("timeout", options.timeout ?? Defaults.timeout),
+    Check.positiveDuration("minDelay", options.minDelay ?? Defaults.minDelay),
     interval
   )
   const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))

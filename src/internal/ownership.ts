@@ -87,8 +87,9 @@ const newOwner = Effect.sync(() =>
  */
 export const make = Effect.fnUntraced(function*(store: KeyValueStore.KeyValueStore, lease: Duration.Duration) {
   const me = yield* newOwner
-  const listing = inTime(lease)("keys", list(store))
-  const write = <E>(effect: Effect.Effect<void, E>) => inTime(lease)("write", effect)
+  const limited = inTime(lease)
+  const listing = limited("keys", list(store))
+  const write = <E>(effect: Effect.Effect<void, E>) => limited("write", effect)
   const settleTime = Duration.times(lease, 1 / 5)
   const inTurn = yield* Semaphore.make(1)
   const held = new Set<string>()

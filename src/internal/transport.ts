@@ -1,15 +1,21 @@
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Headers from "effect/http/Headers"
+import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientError from "effect/http/HttpClientError"
+import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as OperationsError from "../OperationsError.ts"
 import * as RpcStatus from "../RpcStatus.ts"
-import { sameJson } from "./json.ts"
+import { parseJson, sameJson } from "./json.ts"
 import type { Mask } from "./mask.ts"
 
 /** What a call is about, as every error of it says. */
@@ -140,19 +146,17 @@ const maxDepth = 200
  *
  * @internal
  */
-export const parseJson = (call: Call, answer: Answer): Result.Result<unknown, OperationsError.InvalidResponse> => {
+export const jsonOf = (call: Call, answer: Answer): Result.Result<unknown, OperationsError.InvalidResponse> => {
   const invalid = (kind: OperationsError.InvalidResponse["kind"], detail: string) =>
     Result.fail(new OperationsError.InvalidResponse({ ...call, kind, detail }))
   if (answer.cut) return invalid("TooLarge", "a body beyond the limit")
   if (answer.text === "") return invalid("NotJson", `an empty body with status ${answer.status}`)
-  const json = parse(answer.text)
+  const json = parseJson(answer.text)
   if (Option.isNone(json)) return invalid("NotJson", `${answer.text.length} characters that are not JSON`)
   return isTooDeep(answer.text, json.value)
     ? invalid("TooDeep", `JSON nested more than ${maxDepth} levels`)
     : Result.succeed(json.value)
 }
-
-const parse: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)
 
 /** JSON that is too short to be too deep is not measured. */
 const isTooDeep = (text: string, json: unknown): boolean => {
@@ -170,7 +174,7 @@ const isTooDeep = (text: string, json: unknown): boolean => {
  * @internal
  */
 export const toHttpError = (call: Call, answer: Answer, mask: Mask, now: number): OperationsError.HttpError => {
-  const json = Option.filter(parse(answer.text), (json) => !isTooDeep(answer.text, json))
+  const json = Option.filter(parseJson(answer.text), (json) => !isTooDeep(answer.text, json))
   const masked = Option.map(json, mask.json)
   const rpc = Option.getOrUndefined(Option.flatMap(masked, RpcStatus.fromHttpBody))
   // A secret may stand in JSON in more forms than can be looked for; then the body is written anew.
@@ -193,15 +197,42 @@ export const toHttpError = (call: Call, answer: Answer, mask: Mask, now: number)
   })
 }
 
-/**
- * Whether an HTTP client failed because of the status of an answer, which it then holds.
- *
- * @internal
- */
-export const isStatusError = (
+/** Whether an HTTP client failed because of the status of an answer, which it then holds. */
+const isStatusError = (
   error: HttpClientError.HttpClientError
 ): error is HttpClientError.HttpClientError & { readonly reason: HttpClientError.StatusCodeError } =>
   error.reason._tag === "StatusCodeError"
+
+/**
+ * Makes what sends requests as they are, and takes every answer for one. No redirect is followed: fetch would take the key to
+ * whatever host it names. The headers of these names are redacted wherever they would be shown.
+ *
+ * @internal
+ */
+export const sender = Effect.fnUntraced(function*(http: HttpClient.HttpClient) {
+  const requestInit = {
+    ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
+    redirect: "manual"
+  } as const
+  return (request: HttpClientRequest.HttpClientRequest, secrets: ReadonlyArray<string>) =>
+    http.execute(request).pipe(
+      // A client that was told to fail outside of 2xx has the answer in its error.
+      Effect.catchIf(isStatusError, ({ reason }) => Effect.succeed(reason.response)),
+      Effect.updateContext((context: Context.Context<never>) =>
+        context.pipe(
+          Context.add(FetchHttpClient.RequestInit, requestInit),
+          Context.add(Headers.CurrentRedactedNames, [
+            ...Context.get(context, Headers.CurrentRedactedNames),
+            ...secrets
+          ]),
+          // Where nobody listens, a span of each request would be made for nobody.
+          Context.get(context, Tracer.Tracer) === Tracer.nativeTracer
+            ? Context.add(HttpClient.TracerDisabledWhen, () => true)
+            : identity
+        )
+      )
+    )
+})
 
 /**
  * Whether a path begins at the API's root and has no segment that would leave it, however that is written.

@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as OperationName from "../OperationName.ts"
 import { InvalidRecord } from "../OperationsError.ts"
+import { parseJson } from "./json.ts"
 
 /** What is kept beyond the life of a process: JSON that says which version of its shape it has. */
 interface Versioned {
@@ -40,5 +41,3 @@ export const reader = <A extends Versioned>(schema: Schema.Decoder<A>) => {
     )
   }
 }
-
-const parseJson: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)

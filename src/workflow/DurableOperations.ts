@@ -10,7 +10,6 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Activity from "effect/workflow/Activity"
 import * as DurableClock from "effect/workflow/DurableClock"
@@ -241,7 +240,7 @@ export const make = <A, M, R1 = never, R2 = never, R3 = never>(
   // A name that is refused is a key like others; the first look says why.
   const keyOf = (target: Named<A, M>) => {
     const name = OperationType.nameOf(target)
-    return Result.getOrElse(OperationName.parse(name), () => name)
+    return OperationName.fullName(name) ?? name
   }
   return {
     layer: durable.layer,

@@ -11,6 +11,7 @@ import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import * as Story from "../../testing/Story.ts"
 import * as Args from "../Args.ts"
 import * as Output from "../Output.ts"
 import * as Problem from "../Problem.ts"
@@ -26,13 +27,11 @@ interface Input {
 const load = Effect.promise(() =>
   Promise.all([
     import("../../node/EmulatorServer.ts"),
-    import("../../testing/Emulator.ts"),
-    import("../../testing/Story.ts")
+    import("../../testing/Emulator.ts")
   ])
 )
 
 const seedOf = Effect.fnUntraced(function*(file: string) {
-  const [, , Story] = yield* load
   const text = yield* FileSystem.FileSystem.use((fs) => fs.readFileString(file))
   return yield* Schema.decodeEffect(Story.SeedFromJson, { onExcessProperty: "error" })(text).pipe(
     Effect.mapError((error) => new Problem.Usage({ what: `${file} is no seed: ${error.message}` }))

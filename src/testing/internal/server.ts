@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
+import { parseJson } from "../../internal/json.ts"
 import { type Fault, type FaultVerb, Seed, type Story } from "../Story.ts"
 import * as Faults from "./faults.ts"
 import * as Kinds from "./kinds.ts"
@@ -304,8 +305,6 @@ const firstOf = <A, B>(all: ReadonlyArray<A>, f: (a: A) => B | undefined): B | u
   }
   return undefined
 }
-
-const parseJson: (text: string) => Option.Option<unknown> = Option.liftThrowable(JSON.parse)
 
 /** The collection that a list of an operation's siblings names. */
 const parentOf = (name: string): string =>

@@ -6,7 +6,9 @@ import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Check from "../../internal/check.ts"
+import { showing } from "../../internal/clock.ts"
 import { decode, type Decoded } from "../../internal/decoding.ts"
+import * as Defaults from "../../internal/defaults.ts"
 import { sameJson } from "../../internal/json.ts"
 import * as Operation from "../../Operation.ts"
 import type { OperationsClient } from "../../OperationsClient.ts"
@@ -50,15 +52,15 @@ export const Lap = Schema.Union([Schema.TaggedStruct("Ended", { operation: Opera
  * @internal
  */
 export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, R1, R2, R3>) => {
-  const { longPoll, minDelay = "10 millis", retry, type } = options
-  const timeout = Check.anyDuration("timeout", options.timeout ?? "10 minutes")
+  const { longPoll, minDelay = Defaults.minDelay, retry, type } = options
+  const timeout = Check.anyDuration("timeout", options.timeout ?? Defaults.timeout)
   const grace = Check.finiteDuration("notFoundGrace", options.notFoundGrace ?? 0)
   const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
   const threshold = Check.anyDuration("inMemoryThreshold", options.inMemoryThreshold ?? "1 minute")
   const maxPauses = Check.atLeast("maxDurablePauses", 0, options.maxDurablePauses ?? 100)
   const floor = Check.positiveDuration("minDelay", minDelay)
   const schedule: Schedule.Schedule<unknown, Operation.Operation<A, M>, never, R1> = options.schedule ??
-    PollSchedule.fixed("5 seconds")
+    PollSchedule.fixed(Defaults.pollInterval)
   // What is stored is what was sent: a response is given its type by whoever reads it.
   const asSent = OperationType.make({ kind: type.kind, response: Schema.Unknown })
 
@@ -158,15 +160,6 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
 
 /** Runs an effect as of a time: schedules that know the age of a wait read the clock. */
 const asOf = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Clock.clockWith((clock) => {
-    const nanos = BigInt(Math.round(millis * 1e6))
-    return Effect.provideService(effect, Clock.Clock, {
-      currentTimeMillisUnsafe: () => millis,
-      currentTimeMillis: Effect.succeed(millis),
-      currentTimeNanosUnsafe: () => nanos,
-      currentTimeNanos: Effect.succeed(nanos),
-      monotonicTimeNanosUnsafe: () => nanos,
-      monotonicTimeNanos: Effect.succeed(nanos),
-      sleep: (duration) => clock.sleep(duration)
-    })
-  })
+  Clock.clockWith((clock) =>
+    Effect.provideService(effect, Clock.Clock, showing(() => millis, (duration) => clock.sleep(duration)))
+  )
