@@ -1,9 +1,10 @@
 /** Rows 1 to 6 of the failure modes, over real sockets: redirects, names, keys, hints and pages. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Logger, Stream, Tracer } from "effect"
+import { Cause, Effect, Exit, Logger, Stream, type Tracer } from "effect"
 import { type Operation, Operations, type OperationsClient, type OperationsError } from "effect-lro"
 import { HttpClient } from "effect/http"
 import { inspect } from "node:util"
+import { recordSpans } from "../support/spans.ts"
 import {
   brief,
   clients,
@@ -136,14 +137,7 @@ describe("names and keys", () => {
     "row 4: the key stands in no error, log or span, even where it is sent back (%s)",
     ([, client]) =>
       Effect.gen(function*() {
-        const spans: Array<Tracer.NativeSpan> = []
-        const tracer = Tracer.make({
-          span: (options) => {
-            const span = new Tracer.NativeSpan(options)
-            spans.push(span)
-            return span
-          }
-        })
+        const { spans, tracer } = recordSpans()
         const logged: Array<string> = []
         const loggers = [Logger.formatSimple, Logger.formatLogFmt, Logger.formatJson].map((format) =>
           Logger.map(format, (line) => logged.push(line))
@@ -172,14 +166,7 @@ describe("names and keys", () => {
 
   it.live("row 4: with the capture of headers on, it is redacted", () =>
     Effect.gen(function*() {
-      const spans: Array<Tracer.NativeSpan> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const span = new Tracer.NativeSpan(options)
-          spans.push(span)
-          return span
-        }
-      })
+      const { spans, tracer } = recordSpans()
       const call = get.pipe(Effect.withTracer(tracer), Effect.provideService(HttpClient.TracerHeaderFilter, () => true))
       yield* run(fetchClient, [running], call)
       const all = spans.map(exported).join()

@@ -1,5 +1,6 @@
 /** What an effect shows of itself: the spans that it ends, its logs, and its metrics, none of them shared with others. */
 import { Effect, Exit, Logger, Metric, Option, References, Tracer } from "effect"
+import { recordSpans } from "../../support/spans.ts"
 
 export interface Log {
   readonly level: string
@@ -12,15 +13,10 @@ export const observe = Effect.fnUntraced(function*<A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options?: { readonly level?: "Debug" | "Info" | undefined; readonly tracer?: "native" | undefined }
 ) {
-  const spans: Array<Tracer.NativeSpan> = []
+  const recorded = recordSpans()
+  const { spans } = recorded
   const logs: Array<Log> = []
-  const tracer = options?.tracer === "native" ? Tracer.nativeTracer : Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      spans.push(span)
-      return span
-    }
-  })
+  const tracer = options?.tracer === "native" ? Tracer.nativeTracer : recorded.tracer
   const logger = Logger.make(({ fiber, logLevel, message }) => {
     logs.push({
       level: logLevel,
