@@ -7,8 +7,10 @@
  *
  * @since 0.1.0
  */
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
+import type * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as Loop from "./internal/loop.ts"
 import { inSpan } from "./internal/telemetry.ts"
@@ -30,6 +32,16 @@ const settleOne = <A, M, E1, R1, E2, R2, E3, R3>(
   options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
 ) => inSpan("Operations.settle", Effect.flatMap(Loop.make(target, options), (loop) => loop.settle))
 
+// Of many waits, each has the interval of the one before it; and schedules hold no state.
+let latest: { readonly interval: Duration.Input; readonly schedule: Schedule.Schedule<Duration.Duration> } | undefined
+
+const fixedAt = (interval: Duration.Input) => {
+  // What is an object may have been changed since.
+  if (typeof interval === "object") return PollSchedule.fixed(interval)
+  if (latest?.interval !== interval) latest = { interval, schedule: PollSchedule.fixed(interval) }
+  return latest.schedule
+}
+
 const waitOne = <A, M, E1, R1, E2, R2, E3, R3>(
   target: Target<A, M>,
   options: WaitOptions.WaitOptions<A, M, E1, R1, E2, R2, E3, R3> = {}
@@ -41,7 +53,7 @@ const waitOne = <A, M, E1, R1, E2, R2, E3, R3>(
       Effect.suspend(() =>
         Loop.make(
           target,
-          pollInterval === undefined ? options : { ...options, schedule: PollSchedule.fixed(pollInterval) },
+          pollInterval === undefined ? options : { ...options, schedule: fixedAt(pollInterval) },
           pollInterval
         )
       ),

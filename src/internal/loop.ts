@@ -2,6 +2,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { constVoid } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Random from "effect/Random"
@@ -67,6 +68,9 @@ export const make = Effect.fnUntraced(function*<A, M, E1, R1, E2, R2, E3, R3>(
   return new Wait(yield* OperationsClient, target, options, pace, durations)
 })
 
+/** The step of a schedule, as `Schedule.toStep` gives it. */
+type Step<A, E, R> = (now: number, a: A) => Pull.Pull<[unknown, Duration.Duration], E, unknown, R>
+
 /** Of a wait that sleeps nothing else is kept: all effects of a look are made for it, and gone with it. */
 class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   private readonly client: Service
@@ -108,11 +112,17 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     if (isCompleted(target)) return Effect.succeed(target)
     // A cancellation may have taken all the time there was.
     if (pace.overrun()) return this.timedOut()
-    const looks = repeat(this.look, this.again, () => this.outcome)
-    return this.telemetry.wait(
-      target,
-      this.options.initialSpread === undefined ? looks : Effect.andThen(this.start, looks),
-      () => this.interrupted
+    return Effect.onExit(
+      Effect.withFiber((fiber) => {
+        this.telemetry.begin(target, fiber)
+        return this.options.initialSpread === undefined
+          ? this.looks
+          : Effect.andThen(this.start, Effect.suspend(() => this.looks))
+      }),
+      (exit) =>
+        Exit.hasInterrupts(exit)
+          ? Effect.ensuring(this.interrupted, this.telemetry.end(exit))
+          : this.telemetry.end(exit)
     )
   }
 
@@ -123,7 +133,8 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     R1 | R2 | R3
   > {
     return Effect.flatMap(
-      this.settle,
+      // What is made at once would be kept as long as the wait.
+      Effect.suspend(() => this.settle),
       (operation): Effect.Effect<Succeeded<A, M>, OperationFailed> =>
         operation._tag === "Succeeded"
           ? Effect.succeed(operation)
@@ -167,7 +178,7 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
 
   private get again(): Schedule.Schedule<unknown, Operation<A, M>, E1, R1> {
     const schedule: Schedule.Schedule<unknown, Operation<A, M>, E1, R1> = this.options.schedule ?? defaultSchedule
-    return this.pace.keep(schedule, (operation: Operation<A, M>): operation is Running<M> => !operation.done)
+    return this.pace.keep(schedule, isRunning)
   }
 
   private get outcome(): Effect.Effect<Succeeded<A, M> | Failed<M>, Timeout> {
@@ -179,6 +190,31 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     return this.options.onInterrupt !== "cancel" || this.latest?.value.done === true
       ? Effect.void
       : Effect.interruptible(this.sendCancel).pipe(Effect.timeoutOption(interruptTimeout), Effect.ignore)
+  }
+
+  /**
+   * `Effect.repeat`, for many: it keeps no account of the steps, which each run would be given in its context, and in the
+   * pause between two looks nothing of them is left on the stack.
+   */
+  private get looks(): Effect.Effect<
+    Succeeded<A, M> | Failed<M>,
+    CallError | Timeout | E1 | E2 | E3,
+    R1 | R2 | R3
+  > {
+    return Effect.flatMap(Schedule.toStep(this.again), (step) => {
+      let over = false
+      const rounds = Effect.whileLoop({
+        while: () => !over,
+        body: () =>
+          Effect.flatMap(this.look, (operation) =>
+            Effect.flatMap(delayAfter(step, operation), (delay) => {
+              over = delay === undefined
+              return delay === undefined ? Effect.void : Effect.sleep(delay)
+            })),
+        step: constVoid
+      })
+      return Effect.flatMap(rounds, () => this.outcome)
+    })
   }
 
   /** A look that lasts until it is answered, or until its failures are more than `retry` survives. */
@@ -307,31 +343,18 @@ const graceOf = ({ notFoundGrace = 0 }: { readonly notFoundGrace?: Duration.Inpu
 const spreadOf = ({ initialSpread = 0 }: { readonly initialSpread?: Duration.Input | undefined }) =>
   Check.finiteDuration("initialSpread", initialSpread)
 
+const isRunning = <A, M>(operation: Operation<A, M>): operation is Running<M> => !operation.done
+
 const withPoll = Effect.provideService(CurrentPoll)
 
-/** `Effect.repeat`, for many: it keeps no account of the steps, which each run would be given in its context. */
-const repeat = <A, E, R, E1, R1, B, E2>(
-  effect: Effect.Effect<A, E, R>,
-  schedule: Schedule.Schedule<unknown, A, E1, R1>,
-  whenOver: () => Effect.Effect<B, E2>
-): Effect.Effect<B, E | E1 | E2, R | R1> =>
-  Effect.flatMap(Schedule.toStep(schedule), (step) => {
-    let over = false
-    const pause = ([, delay]: readonly [unknown, Duration.Duration]) => Effect.sleep(delay)
-    const end = () =>
-      Effect.sync(() => {
-        over = true
-      })
-    const next = (a: A) =>
-      Effect.withFiber((fiber) =>
-        Pull.catchDone(Effect.flatMap(step(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), a), pause), end)
-      )
-    const look = Effect.flatMap(effect, next)
-    return Effect.andThen(
-      Effect.whileLoop({ while: () => !over, body: () => look, step: () => {} }),
-      Effect.suspend(whenOver)
+/** The delay that a schedule has after an operation, or none where it is over. */
+const delayAfter = <A, E, R>(step: Step<A, E, R>, a: A): Effect.Effect<Duration.Duration | undefined, E, R> =>
+  Effect.withFiber((fiber) =>
+    Pull.catchDone(
+      Effect.map(step(fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(), a), ([, delay]) => delay),
+      () => Effect.undefined
     )
-  })
+  )
 
 const isCompleted = <A, M>(target: OperationType.Target<A, M>): target is Succeeded<A, M> | Failed<M> =>
   typeof target !== "string" && "done" in target && target.done

@@ -72,6 +72,7 @@ export const inSpan = <A, E, R>(name: string, wait: Effect.Effect<A, E, R>): Eff
 export class Telemetry {
   /** How many looks there were. */
   polls = 0
+  private begun = false
   private failed = 0
   private failedInARow = 0
   private retries = 0
@@ -91,40 +92,33 @@ export class Telemetry {
     this.meters = metersOf(type)
   }
 
-  /** The whole wait: while it goes on it is counted so, and its end is told however it ends. */
-  wait<A, E, R>(
-    target: Target,
-    wait: Effect.Effect<A, E, R>,
-    interrupted: () => Effect.Effect<void>
-  ): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      this.begin(target),
-      () => wait,
-      (_, exit) => Exit.hasInterrupts(exit) ? Effect.ensuring(interrupted(), this.end(exit)) : this.end(exit)
-    )
-  }
-
-  /** The same, of a wait whose states are a stream. */
+  /** The whole wait, as a stream: while it goes on it is counted so, and its end is told however it ends. */
   watch<A, E, R>(target: Target, states: Stream.Stream<A, E, R>): Stream.Stream<A, E, R> {
     return Stream.fromChannel(
-      Channel.acquireUseRelease(this.begin(target), () => Stream.toChannel(states), (_, exit) => this.end(exit))
+      Channel.acquireUseRelease(
+        Effect.withFiberSucceed((fiber) => this.begin(target, fiber)),
+        () => Stream.toChannel(states),
+        (_, exit) => this.end(exit)
+      )
     )
   }
 
-  private begin(target: Target): Effect.Effect<void> {
-    return Effect.withFiberSucceed((fiber) => {
-      this.meters.activeWaits.modifyUnsafe(1, fiber.context)
-      const span = tracedSpan(fiber)
-      if (span === undefined) return
-      this.span = span
-      set(span, { "gcp.resource.destination.id": this.name, "lro.operation.kind": this.kind })
-      const start = typeof target === "string" ? undefined : starts.get(target)
-      if (start !== undefined) span.addLinks([{ span: start, attributes: { "lro.link": "start" } }])
-    })
+  /** Counts the wait as going on. */
+  begin(target: Target, fiber: AnyFiber): void {
+    this.begun = true
+    this.meters.activeWaits.modifyUnsafe(1, fiber.context)
+    const span = tracedSpan(fiber)
+    if (span === undefined) return
+    this.span = span
+    set(span, { "gcp.resource.destination.id": this.name, "lro.operation.kind": this.kind })
+    const start = typeof target === "string" ? undefined : starts.get(target)
+    if (start !== undefined) span.addLinks([{ span: start, attributes: { "lro.link": "start" } }])
   }
 
-  private end(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+  /** Counts the wait as over, if it has begun. */
+  end(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.withFiberSucceed((fiber) => {
+      if (!this.begun) return
       const outcome = waitOutcome(exit, this.last)
       const taken = Duration.nanos(fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe() - this.since)
       this.meters.activeWaits.modifyUnsafe(-1, fiber.context)
