@@ -8,13 +8,18 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import type * as Undici from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Headers from "effect/http/Headers"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientError from "effect/http/HttpClientError"
 import type { HttpClientRequest } from "effect/http/HttpClientRequest"
+import * as Url from "effect/http/Url"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Tracer from "effect/Tracer"
 import { Readable } from "node:stream"
-import { Exchange, type LeanResponse, transportError } from "./internal/exchange.ts"
+import { type Answer, Exchange, type LeanResponse, transportError } from "./internal/exchange.ts"
 
 type Body = Exclude<Undici.Dispatcher.DispatchOptions["body"], undefined>
 
@@ -67,15 +72,12 @@ const headersOf = ({ body, headers }: HttpClientRequest): Headers.Headers =>
  */
 export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Dispatcher> = Effect.map(
   NodeHttpClient.Dispatcher,
-  (dispatcher) =>
-    HttpClient.make((request, url, signal) => {
-      if (request.headers["upgrade"] !== undefined) {
-        return Effect.fail(transportError(request, new Error("This client cannot upgrade a connection")))
-      }
-      return bodyOf(request).pipe(
-        Effect.flatMap((body) =>
-          Effect.callback<LeanResponse, HttpClientError.HttpClientError>((resume) => {
-            const exchange = new Exchange(request, url, signal, resume)
+  (dispatcher) => {
+    const send = (request: HttpClientRequest, url: URL, unfinished: (response: LeanResponse) => Answer): Answer =>
+      request.headers["upgrade"] === undefined
+        ? Effect.flatMap(bodyOf(request), (body) =>
+          Effect.callback((resume) => {
+            const exchange = new Exchange(request, url, resume, unfinished)
             try {
               dispatcher.dispatch({
                 origin: url.origin,
@@ -88,11 +90,40 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
               resume(Effect.fail(transportError(request, cause)))
             }
             return Effect.sync(exchange.abort)
-          })
-        )
-      )
-    })
+          }))
+        : Effect.fail(transportError(request, new Error("This client cannot upgrade a connection")))
+
+    /** With what Effect does for each request: a span, and an end with the scope or with who reads the answer. */
+    const tracked = HttpClient.make((request, url, signal) =>
+      send(request, url, (response) => {
+        response.endWith(signal)
+        return Effect.succeed(response)
+      })
+    )
+
+    /** Where no span is wanted, and the answer comes in one piece, there is nothing that Effect must do for it. */
+    return HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
+      Effect.flatMap((request) =>
+        Effect.withFiber((fiber) => {
+          const url = Url.make(request.url, request.urlParams, Option.getOrUndefined(request.hash))
+          return Result.isFailure(url) || isTraced(fiber, request)
+            ? tracked.execute(request)
+            : send(request, url.success, (response) => endedWithReader(response).execute(request))
+        })
+      ),
+      Effect.succeed
+    )
+  }
 )
+
+const endedWithReader = (response: LeanResponse): HttpClient.HttpClient =>
+  HttpClient.make((_request, _url, signal) => {
+    response.endWith(signal)
+    return Effect.succeed(response)
+  })
+
+const isTraced = (fiber: Fiber.Fiber<unknown, unknown>, request: HttpClientRequest): boolean =>
+  !fiber.getRef(Tracer.DisablePropagation) && !fiber.getRef(HttpClient.TracerDisabledWhen)(request)
 
 /**
  * The client over the dispatcher that is at hand, such as one that goes through a proxy, or undici's global one

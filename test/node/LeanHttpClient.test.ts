@@ -32,314 +32,319 @@ const call = (method: HttpMethod.HttpMethod, url: string, body: HttpBody.HttpBod
 const tagOf = <A, R>(effect: Effect.Effect<A, HttpClientError.HttpClientError, R>) =>
   Effect.map(Effect.flip(effect), ({ reason }) => reason._tag)
 
-const lean = <A, E>(effect: Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>) =>
-  effect.pipe(Effect.provide(LeanHttpClient.layer), Effect.scoped)
+// Where no spans are wanted, the client goes a way of its own.
+describe.each([true, false])("with spans: %s", (wanted) => {
+  const spans = Effect.provideService(HttpClient.TracerDisabledWhen, () => !wanted)
 
-describe("requests", () => {
-  it.live("each kind of body is sent, with its type", () =>
-    Effect.gen(function*() {
-      const url = yield* echo
-      const bytes = new TextEncoder().encode("bytes")
-      const bodies: ReadonlyArray<readonly [HttpBody.HttpBody, body: string, type: string | undefined]> = [
-        [HttpBody.empty, "", undefined],
-        [HttpBody.jsonUnsafe({ a: 1 }), "{\"a\":1}", "application/json"],
-        [HttpBody.text("text", "text/plain"), "text", "text/plain"],
-        [HttpBody.raw("raw", { contentType: "text/x" }), "raw", "text/x"],
-        [HttpBody.raw(bytes), "bytes", undefined],
-        [HttpBody.raw(Readable.from(["a", "b"])), "ab", undefined],
-        [HttpBody.stream(Stream.make(bytes, bytes), "text/y"), "bytesbytes", "text/y"]
-      ]
-      for (const [body, sent, type] of bodies) {
-        const expected = { method: "POST", url: "/a?b=c", ...(type === undefined ? undefined : { type }), body: sent }
-        assert.deepStrictEqual(yield* call("POST", `${url}/a?b=c#d`, body), expected)
-      }
-      for (const method of ["GET", "DELETE", "PUT", "PATCH"] as const) {
-        assert.deepStrictEqual(yield* call(method, url), { method, url: "/", body: "" })
-      }
-    }).pipe(lean))
+  const lean = <A, E>(effect: Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>) =>
+    effect.pipe(Effect.provide(LeanHttpClient.layer), Effect.scoped, spans)
 
-  it.live("a form is sent in parts, with the boundary that its type names", () =>
-    Effect.gen(function*() {
-      const url = yield* serve((request, response) =>
-        void text(request).then((body) => {
-          const boundary = request.headers["content-type"]?.split("boundary=")[1] ?? "none"
-          response.end(JSON.stringify(body.split(`--${boundary}`).map((part) => part.split("\r\n\r\n")[1]?.trim())))
+  describe("requests", () => {
+    it.live("each kind of body is sent, with its type", () =>
+      Effect.gen(function*() {
+        const url = yield* echo
+        const bytes = new TextEncoder().encode("bytes")
+        const bodies: ReadonlyArray<readonly [HttpBody.HttpBody, body: string, type: string | undefined]> = [
+          [HttpBody.empty, "", undefined],
+          [HttpBody.jsonUnsafe({ a: 1 }), "{\"a\":1}", "application/json"],
+          [HttpBody.text("text", "text/plain"), "text", "text/plain"],
+          [HttpBody.raw("raw", { contentType: "text/x" }), "raw", "text/x"],
+          [HttpBody.raw(bytes), "bytes", undefined],
+          [HttpBody.raw(Readable.from(["a", "b"])), "ab", undefined],
+          [HttpBody.stream(Stream.make(bytes, bytes), "text/y"), "bytesbytes", "text/y"]
+        ]
+        for (const [body, sent, type] of bodies) {
+          const expected = { method: "POST", url: "/a?b=c", ...(type === undefined ? undefined : { type }), body: sent }
+          assert.deepStrictEqual(yield* call("POST", `${url}/a?b=c#d`, body), expected)
+        }
+        for (const method of ["GET", "DELETE", "PUT", "PATCH"] as const) {
+          assert.deepStrictEqual(yield* call(method, url), { method, url: "/", body: "" })
+        }
+      }).pipe(lean))
+
+    it.live("a form is sent in parts, with the boundary that its type names", () =>
+      Effect.gen(function*() {
+        const url = yield* serve((request, response) =>
+          void text(request).then((body) => {
+            const boundary = request.headers["content-type"]?.split("boundary=")[1] ?? "none"
+            response.end(JSON.stringify(body.split(`--${boundary}`).map((part) => part.split("\r\n\r\n")[1]?.trim())))
+          })
+        )
+        const form = new FormData()
+        form.append("a", "1")
+        form.append("file", new File(["content"], "f.txt"))
+        const post = HttpClientRequest.post(url, { body: HttpBody.formData(form) }).pipe(
+          HttpClientRequest.setHeader("content-type", "multipart/form-data")
+        )
+        const response = yield* HttpClient.execute(post)
+        assert.deepStrictEqual(yield* response.json, [null, "1", "content", null])
+      }).pipe(lean))
+
+    it.live("what cannot be sent fails before it is", () =>
+      Effect.gen(function*() {
+        const url = yield* echo
+        assert.strictEqual(yield* tagOf(call("POST", url, HttpBody.raw({ not: "a body" }))), "EncodeError")
+        const broken = HttpBody.stream(Stream.fail(new Error("broken")))
+        assert.strictEqual(yield* tagOf(call("POST", url, broken)), "TransportError")
+        const upgrade = HttpClient.execute(HttpClientRequest.get(url, { headers: { upgrade: "websocket" } }))
+        assert.strictEqual(yield* tagOf(upgrade), "TransportError")
+        const header = HttpClient.execute(HttpClientRequest.get(url, { headers: { a: "b\nc" } }))
+        assert.strictEqual(yield* tagOf(header), "TransportError")
+      }).pipe(lean))
+
+    it.live("connections are kept, within the bound of the options, and closed with the layer", () =>
+      Effect.gen(function*() {
+        let connections = 0
+        let open = 0
+        const server = createServer((_, response) => void response.end("ok"))
+        server.on("connection", (socket) => {
+          connections++
+          open++
+          socket.on("close", () => open--)
         })
-      )
-      const form = new FormData()
-      form.append("a", "1")
-      form.append("file", new File(["content"], "f.txt"))
-      const post = HttpClientRequest.post(url, { body: HttpBody.formData(form) }).pipe(
-        HttpClientRequest.setHeader("content-type", "multipart/form-data")
-      )
-      const response = yield* HttpClient.execute(post)
-      assert.deepStrictEqual(yield* response.json, [null, "1", "content", null])
-    }).pipe(lean))
-
-  it.live("what cannot be sent fails before it is", () =>
-    Effect.gen(function*() {
-      const url = yield* echo
-      assert.strictEqual(yield* tagOf(call("POST", url, HttpBody.raw({ not: "a body" }))), "EncodeError")
-      const broken = HttpBody.stream(Stream.fail(new Error("broken")))
-      assert.strictEqual(yield* tagOf(call("POST", url, broken)), "TransportError")
-      const upgrade = HttpClient.execute(HttpClientRequest.get(url, { headers: { upgrade: "websocket" } }))
-      assert.strictEqual(yield* tagOf(upgrade), "TransportError")
-      const header = HttpClient.execute(HttpClientRequest.get(url, { headers: { a: "b\nc" } }))
-      assert.strictEqual(yield* tagOf(header), "TransportError")
-    }).pipe(lean))
-
-  it.live("connections are kept, within the bound of the options, and closed with the layer", () =>
-    Effect.gen(function*() {
-      let connections = 0
-      let open = 0
-      const server = createServer((_, response) => void response.end("ok"))
-      server.on("connection", (socket) => {
-        connections++
-        open++
-        socket.on("close", () => open--)
-      })
-      const url = `http://127.0.0.1:${yield* Tcp.listen(server)}`
-      const get = Effect.flatMap(HttpClient.get(url), (response) => response.text)
-      yield* Effect.all(Array.from({ length: 20 }, () => get), { concurrency: "unbounded" }).pipe(
-        Effect.andThen(get),
-        Effect.provide(LeanHttpClient.layerOptions({ connections: 2 }))
-      )
-      assert.strictEqual(connections, 2)
-      yield* eventually(() => `${open} connections are open`, () => open === 0)
-    }).pipe(Effect.scoped))
-})
-
-describe("answers", () => {
-  it.live("status, headers and cookies are as they came", () =>
-    Effect.gen(function*() {
-      const url = yield* serve((_, response) => {
-        response.writeProcessing()
-        response.writeHead(418, { "X-One": "1", "set-cookie": ["a=b", "c=d; Path=/"] }).end()
-      })
-      const response = yield* HttpClient.get(`${url}/p?q=1#hash`)
-      assert.deepStrictEqual([response.status, response.url, response.headers["x-one"]], [418, `${url}/p?q=1`, "1"])
-      assert.deepStrictEqual(Object.keys(response.cookies.cookies), ["a", "c"])
-      assert.strictEqual(yield* response.text, "")
-      assert.strictEqual(yield* tagOf(response.upgrade), "StatusCodeError")
-      assert.include(JSON.stringify(response), "\"status\":418")
-    }).pipe(lean))
-
-  it.live("a body is read in every way, and by stream only once", () =>
-    Effect.gen(function*() {
-      const json = "\ufeff{\"a\":\"é\"}"
-      const url = yield* serve(({ url }, response) => {
-        if (url === "/form") response.setHeader("content-type", "application/x-www-form-urlencoded")
-        response.end(url === "/form" ? "a=1&b=2" : json)
-      })
-      const got = yield* HttpClient.get(url)
-      assert.strictEqual(yield* got.text, json.slice(1))
-      assert.deepStrictEqual(yield* got.json, { a: "é" })
-      assert.strictEqual(new Uint8Array(yield* got.arrayBuffer).byteLength, Buffer.byteLength(json))
-      assert.strictEqual(yield* tagOf(Stream.runDrain(got.stream)), "DecodeError")
-
-      const streamed = yield* HttpClient.get(url)
-      assert.strictEqual(Buffer.concat(yield* Stream.runCollect(streamed.stream)).toString(), json)
-      assert.strictEqual(yield* tagOf(streamed.text), "DecodeError")
-
-      const form = yield* HttpClient.get(`${url}/form`)
-      assert.deepStrictEqual([...(yield* form.formData)], [["a", "1"], ["b", "2"]])
-      assert.deepStrictEqual(UrlParams.toRecord(yield* form.urlParamsBody), { a: "1", b: "2" })
-      assert.strictEqual(yield* tagOf(form.json), "DecodeError")
-    }).pipe(lean))
-
-  it.live("a body that is only asked for is not read", () =>
-    Effect.gen(function*() {
-      const url = yield* serve((_, response) => response.end("whole"))
-      const response = yield* HttpClient.get(url)
-      yield* Effect.sleep("20 millis")
-      assert.isTrue([response.text, response.arrayBuffer, response.json].every(Effect.isEffect))
-      assert.strictEqual(Buffer.concat(yield* Stream.runCollect(response.stream)).toString(), "whole")
-    }).pipe(lean))
-
-  it.live("what comes after a read was given up is there for the next one", () =>
-    Effect.gen(function*() {
-      const began = yield* Deferred.make<(more: string) => void>()
-      const url = yield* serve((_, response) => {
-        response.flushHeaders()
-        Deferred.doneUnsafe(began, Effect.succeed((more) => response.write(more)))
-      })
-      const client = yield* HttpClient.HttpClient
-      const response = yield* HttpClient.withScope(client).get(url)
-      const write = yield* Deferred.await(began)
-      const pull = yield* Stream.toPull(response.stream)
-      assert.isTrue(Option.isNone(yield* Effect.timeoutOption(pull, "20 millis")))
-      write("one")
-      yield* Effect.sleep("50 millis")
-      write("two")
-      assert.strictEqual(Buffer.concat(yield* pull).toString().slice(0, 3), "one")
-    }).pipe(lean))
-
-  const plain = "compressed ".repeat(1000)
-  const encoded: ReadonlyArray<readonly [encoding: string, body: Buffer | string, read: string]> = [
-    ["gzip", gzipSync(plain), plain],
-    ["X-GZIP", gzipSync(plain), plain],
-    ["br", brotliCompressSync(plain), plain],
-    ["deflate", deflateSync(plain), plain],
-    ["gzip, br", brotliCompressSync(gzipSync(plain)), plain],
-    ["identity-of-its-own", plain, plain],
-    ["gzip, unknown", "as it is", "as it is"]
-  ]
-  it.live.each(encoded)("what is compressed is unfolded: %s", ([encoding, body, read]) =>
-    Effect.gen(function*() {
-      const url = yield* serve(({ headers }, response) => {
-        assert.isUndefined(headers["accept-encoding"])
-        response.writeHead(200, { "content-encoding": encoding }).end(body)
-      })
-      assert.strictEqual(yield* Effect.flatMap(HttpClient.get(url), (response) => response.text), read)
-    }).pipe(lean))
-
-  it.live("what is not what it says, or not whole, cannot be read", () =>
-    Effect.gen(function*() {
-      for (const body of [Buffer.from("not gzip"), gzipSync(plain).subarray(0, 50)]) {
-        const url = yield* serve((_, response) => response.writeHead(200, { "content-encoding": "gzip" }).end(body))
-        const response = yield* HttpClient.get(url)
-        assert.strictEqual(yield* tagOf(response.text), "DecodeError")
-      }
-      const cut = yield* serve((_, response) => {
-        response.writeHead(200, { "content-length": 100 }).write("half")
-        setImmediate(() => response.destroy())
-      })
-      const response = yield* HttpClient.get(cut)
-      assert.strictEqual(yield* tagOf(response.text), "DecodeError")
-      const reset = yield* serve(({ socket }) => socket.resetAndDestroy())
-      assert.strictEqual(yield* tagOf(HttpClient.get(reset)), "TransportError")
-    }).pipe(lean))
-
-  it.live("no more is read ahead than is asked for, and the rest comes when it is", () =>
-    Effect.gen(function*() {
-      const size = 20_000_000
-      let sent = 0
-      const url = yield* serve((_, response) => {
-        const chunk = Buffer.alloc(size / 200)
-        Readable.from((function*() {
-          for (; sent < size; sent += chunk.length) yield chunk
-        })()).pipe(response)
-      })
-      const response = yield* HttpClient.get(url)
-      yield* Effect.sleep("200 millis")
-      assert.isBelow(sent, size)
-      const bytes = yield* Stream.runFold(response.stream, () => 0, (sum, chunk) => sum + chunk.byteLength)
-      assert.strictEqual(bytes, size)
-    }).pipe(lean))
-})
-
-describe("interruption closes the connection", () => {
-  /** A server that never ends an answer, what it has met, and a reader that is interrupted when it has. */
-  const interrupted = Effect.fnUntraced(function*(
-    begin: RequestListener,
-    read: (url: string) => Effect.Effect<unknown, unknown, HttpClient.HttpClient>
-  ) {
-    const met = yield* Deferred.make<void>()
-    let closed = 0
-    const url = yield* serve((request, response) => {
-      response.on("close", () => closed++)
-      begin(request, response)
-      Deferred.doneUnsafe(met, Effect.void)
-    })
-    const fiber = yield* Effect.forkChild(read(url))
-    yield* Deferred.await(met)
-    yield* Effect.sleep("20 millis")
-    assert.strictEqual(closed, 0)
-    yield* Fiber.interrupt(fiber)
-    yield* eventually(() => "the connection is open", () => closed === 1)
+        const url = `http://127.0.0.1:${yield* Tcp.listen(server)}`
+        const get = Effect.flatMap(HttpClient.get(url), (response) => response.text)
+        yield* Effect.all(Array.from({ length: 20 }, () => get), { concurrency: "unbounded" }).pipe(
+          Effect.andThen(get),
+          Effect.provide(LeanHttpClient.layerOptions({ connections: 2 }))
+        )
+        assert.strictEqual(connections, 2)
+        yield* eventually(() => `${open} connections are open`, () => open === 0)
+      }).pipe(Effect.scoped))
   })
 
-  /** Answers a request, when it is told to, with a head and a part of the body. */
-  class HalfAnswers extends Undici.Dispatcher {
-    private readonly answers = Promise.withResolvers<() => void>()
-    readonly asked = this.answers.promise
-    isClosed = false
+  describe("answers", () => {
+    it.live("status, headers and cookies are as they came", () =>
+      Effect.gen(function*() {
+        const url = yield* serve((_, response) => {
+          response.writeProcessing()
+          response.writeHead(418, { "X-One": "1", "set-cookie": ["a=b", "c=d; Path=/"] }).end()
+        })
+        const response = yield* HttpClient.get(`${url}/p?q=1#hash`)
+        assert.deepStrictEqual([response.status, response.url, response.headers["x-one"]], [418, `${url}/p?q=1`, "1"])
+        assert.deepStrictEqual(Object.keys(response.cookies.cookies), ["a", "c"])
+        assert.strictEqual(yield* response.text, "")
+        assert.strictEqual(yield* tagOf(response.upgrade), "StatusCodeError")
+        assert.include(JSON.stringify(response), "\"status\":418")
+      }).pipe(lean))
 
-    override dispatch(_: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
-      const controller: Dispatcher.DispatchController = {
-        aborted: false,
-        paused: false,
-        reason: null,
-        abort: () => {
-          this.isClosed = true
-        },
-        pause: () => undefined,
-        resume: () => undefined
-      }
-      handler.onRequestStart?.(controller, {})
-      this.answers.resolve(() => {
-        handler.onResponseStart?.(controller, 200, { "content-length": "100" })
-        handler.onResponseData?.(controller, Buffer.from("half"))
+    it.live("a body is read in every way, and by stream only once", () =>
+      Effect.gen(function*() {
+        const json = "\ufeff{\"a\":\"é\"}"
+        const url = yield* serve(({ url }, response) => {
+          if (url === "/form") response.setHeader("content-type", "application/x-www-form-urlencoded")
+          response.end(url === "/form" ? "a=1&b=2" : json)
+        })
+        const got = yield* HttpClient.get(url)
+        assert.strictEqual(yield* got.text, json.slice(1))
+        assert.deepStrictEqual(yield* got.json, { a: "é" })
+        assert.strictEqual(new Uint8Array(yield* got.arrayBuffer).byteLength, Buffer.byteLength(json))
+        assert.strictEqual(yield* tagOf(Stream.runDrain(got.stream)), "DecodeError")
+
+        const streamed = yield* HttpClient.get(url)
+        assert.strictEqual(Buffer.concat(yield* Stream.runCollect(streamed.stream)).toString(), json)
+        assert.strictEqual(yield* tagOf(streamed.text), "DecodeError")
+
+        const form = yield* HttpClient.get(`${url}/form`)
+        assert.deepStrictEqual([...(yield* form.formData)], [["a", "1"], ["b", "2"]])
+        assert.deepStrictEqual(UrlParams.toRecord(yield* form.urlParamsBody), { a: "1", b: "2" })
+        assert.strictEqual(yield* tagOf(form.json), "DecodeError")
+      }).pipe(lean))
+
+    it.live("a body that is only asked for is not read", () =>
+      Effect.gen(function*() {
+        const url = yield* serve((_, response) => response.end("whole"))
+        const response = yield* HttpClient.get(url)
+        yield* Effect.sleep("20 millis")
+        assert.isTrue([response.text, response.arrayBuffer, response.json].every(Effect.isEffect))
+        assert.strictEqual(Buffer.concat(yield* Stream.runCollect(response.stream)).toString(), "whole")
+      }).pipe(lean))
+
+    it.live("what comes after a read was given up is there for the next one", () =>
+      Effect.gen(function*() {
+        const began = yield* Deferred.make<(more: string) => void>()
+        const url = yield* serve((_, response) => {
+          response.flushHeaders()
+          Deferred.doneUnsafe(began, Effect.succeed((more) => response.write(more)))
+        })
+        const client = yield* HttpClient.HttpClient
+        const response = yield* HttpClient.withScope(client).get(url)
+        const write = yield* Deferred.await(began)
+        const pull = yield* Stream.toPull(response.stream)
+        assert.isTrue(Option.isNone(yield* Effect.timeoutOption(pull, "20 millis")))
+        write("one")
+        yield* Effect.sleep("50 millis")
+        write("two")
+        assert.strictEqual(Buffer.concat(yield* pull).toString().slice(0, 3), "one")
+      }).pipe(lean))
+
+    const plain = "compressed ".repeat(1000)
+    const encoded: ReadonlyArray<readonly [encoding: string, body: Buffer | string, read: string]> = [
+      ["gzip", gzipSync(plain), plain],
+      ["X-GZIP", gzipSync(plain), plain],
+      ["br", brotliCompressSync(plain), plain],
+      ["deflate", deflateSync(plain), plain],
+      ["gzip, br", brotliCompressSync(gzipSync(plain)), plain],
+      ["identity-of-its-own", plain, plain],
+      ["gzip, unknown", "as it is", "as it is"]
+    ]
+    it.live.each(encoded)("what is compressed is unfolded: %s", ([encoding, body, read]) =>
+      Effect.gen(function*() {
+        const url = yield* serve(({ headers }, response) => {
+          assert.isUndefined(headers["accept-encoding"])
+          response.writeHead(200, { "content-encoding": encoding }).end(body)
+        })
+        assert.strictEqual(yield* Effect.flatMap(HttpClient.get(url), (response) => response.text), read)
+      }).pipe(lean))
+
+    it.live("what is not what it says, or not whole, cannot be read", () =>
+      Effect.gen(function*() {
+        for (const body of [Buffer.from("not gzip"), gzipSync(plain).subarray(0, 50)]) {
+          const url = yield* serve((_, response) => response.writeHead(200, { "content-encoding": "gzip" }).end(body))
+          const response = yield* HttpClient.get(url)
+          assert.strictEqual(yield* tagOf(response.text), "DecodeError")
+        }
+        const cut = yield* serve((_, response) => {
+          response.writeHead(200, { "content-length": 100 }).write("half")
+          setImmediate(() => response.destroy())
+        })
+        const response = yield* HttpClient.get(cut)
+        assert.strictEqual(yield* tagOf(response.text), "DecodeError")
+        const reset = yield* serve(({ socket }) => socket.resetAndDestroy())
+        assert.strictEqual(yield* tagOf(HttpClient.get(reset)), "TransportError")
+      }).pipe(lean))
+
+    it.live("no more is read ahead than is asked for, and the rest comes when it is", () =>
+      Effect.gen(function*() {
+        const size = 20_000_000
+        let sent = 0
+        const url = yield* serve((_, response) => {
+          const chunk = Buffer.alloc(size / 200)
+          Readable.from((function*() {
+            for (; sent < size; sent += chunk.length) yield chunk
+          })()).pipe(response)
+        })
+        const response = yield* HttpClient.get(url)
+        yield* Effect.sleep("200 millis")
+        assert.isBelow(sent, size)
+        const bytes = yield* Stream.runFold(response.stream, () => 0, (sum, chunk) => sum + chunk.byteLength)
+        assert.strictEqual(bytes, size)
+      }).pipe(lean))
+  })
+
+  describe("interruption closes the connection", () => {
+    /** A server that never ends an answer, what it has met, and a reader that is interrupted when it has. */
+    const interrupted = Effect.fnUntraced(function*(
+      begin: RequestListener,
+      read: (url: string) => Effect.Effect<unknown, unknown, HttpClient.HttpClient>
+    ) {
+      const met = yield* Deferred.make<void>()
+      let closed = 0
+      const url = yield* serve((request, response) => {
+        response.on("close", () => closed++)
+        begin(request, response)
+        Deferred.doneUnsafe(met, Effect.void)
       })
-      return true
+      const fiber = yield* Effect.forkChild(read(url))
+      yield* Deferred.await(met)
+      yield* Effect.sleep("20 millis")
+      assert.strictEqual(closed, 0)
+      yield* Fiber.interrupt(fiber)
+      yield* eventually(() => "the connection is open", () => closed === 1)
+    })
+
+    /** Answers a request, when it is told to, with a head and a part of the body. */
+    class HalfAnswers extends Undici.Dispatcher {
+      private readonly answers = Promise.withResolvers<() => void>()
+      readonly asked = this.answers.promise
+      isClosed = false
+
+      override dispatch(_: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler) {
+        const controller: Dispatcher.DispatchController = {
+          aborted: false,
+          paused: false,
+          reason: null,
+          abort: () => {
+            this.isClosed = true
+          },
+          pause: () => undefined,
+          resume: () => undefined
+        }
+        handler.onRequestStart?.(controller, {})
+        this.answers.resolve(() => {
+          handler.onResponseStart?.(controller, 200, { "content-length": "100" })
+          handler.onResponseData?.(controller, Buffer.from("half"))
+        })
+        return true
+      }
     }
-  }
 
-  const half: RequestListener = (_, response) => void response.writeHead(200, { "content-length": 100 }).write("half")
+    const half: RequestListener = (_, response) => void response.writeHead(200, { "content-length": 100 }).write("half")
 
-  it.live("before the answer, within it, and with its scope", () =>
-    Effect.gen(function*() {
-      yield* interrupted(() => undefined, (url) => HttpClient.get(url))
-      yield* interrupted(half, (url) => Effect.flatMap(HttpClient.get(url), (response) => response.text))
-      yield* interrupted(half, (url) =>
-        Effect.flatMap(HttpClient.get(url), (response) => Stream.runDrain(response.stream)))
-      yield* interrupted(half, (url) =>
-        Effect.flatMap(HttpClient.HttpClient, (client) =>
-          HttpClient.withScope(client).get(url)).pipe(
-            Effect.andThen(Effect.never),
+    it.live("before the answer, within it, and with its scope", () =>
+      Effect.gen(function*() {
+        yield* interrupted(() => undefined, (url) => HttpClient.get(url))
+        yield* interrupted(half, (url) => Effect.flatMap(HttpClient.get(url), (response) => response.text))
+        yield* interrupted(half, (url) =>
+          Effect.flatMap(HttpClient.get(url), (response) => Stream.runDrain(response.stream)))
+        yield* interrupted(half, (url) =>
+          Effect.flatMap(HttpClient.HttpClient, (client) =>
+            HttpClient.withScope(client).get(url)).pipe(
+              Effect.andThen(Effect.never),
+              Effect.scoped
+            ))
+      }).pipe(lean))
+
+    it.live("wherever it comes between the head of the answer and its body", () =>
+      Effect.gen(function*() {
+        const open: Array<number> = []
+        for (let yields = 0; yields < 120; yields++) {
+          const dispatcher = new HalfAnswers()
+          const client = yield* Effect.provideService(LeanHttpClient.make, NodeHttpClient.Dispatcher, dispatcher)
+          const read = HttpClient.withScope(client).get("http://127.0.0.1/").pipe(
+            Effect.flatMap((response) => response.arrayBuffer),
             Effect.scoped
-          ))
-    }).pipe(lean))
+          )
+          const fiber = yield* Effect.forkChild(Effect.provideService(spans(read), Scheduler.MaxOpsBeforeYield, 3))
+          const answer = yield* Effect.promise(() => dispatcher.asked)
+          answer()
+          yield* Effect.promise(() => Promise.resolve())
+          for (let i = 0; i < yields; i++) yield* Effect.yieldNow
+          yield* Fiber.interrupt(fiber)
+          if (!dispatcher.isClosed) open.push(yields)
+        }
+        assert.deepStrictEqual(open, [])
+      }))
 
-  it.live("wherever it comes between the head of the answer and its body", () =>
-    Effect.gen(function*() {
-      const open: Array<number> = []
-      for (let yields = 0; yields < 120; yields++) {
-        const dispatcher = new HalfAnswers()
-        const client = yield* Effect.provideService(LeanHttpClient.make, NodeHttpClient.Dispatcher, dispatcher)
-        const read = HttpClient.withScope(client).get("http://127.0.0.1/").pipe(
-          Effect.flatMap((response) => response.arrayBuffer),
-          Effect.scoped
-        )
-        const fiber = yield* Effect.forkChild(Effect.provideService(read, Scheduler.MaxOpsBeforeYield, 3))
-        const answer = yield* Effect.promise(() => dispatcher.asked)
-        answer()
-        yield* Effect.promise(() => Promise.resolve())
-        for (let i = 0; i < yields; i++) yield* Effect.yieldNow
-        yield* Fiber.interrupt(fiber)
-        if (!dispatcher.isClosed) open.push(yields)
-      }
-      assert.deepStrictEqual(open, [])
-    }))
+    it.live("a request that waits for a connection is never sent", () =>
+      Effect.gen(function*() {
+        const held = yield* Deferred.make<() => void>()
+        const seen: Array<string | undefined> = []
+        const url = yield* serve((request, response) => {
+          seen.push(request.url)
+          if (request.url === "/held") Deferred.doneUnsafe(held, Effect.succeed(() => response.end()))
+          else response.end()
+        })
+        const holder = yield* Effect.forkChild(HttpClient.get(`${url}/held`))
+        const release = yield* Deferred.await(held)
+        const queued = yield* Effect.forkChild(HttpClient.get(`${url}/queued`), { startImmediately: true })
+        yield* Fiber.interrupt(queued)
+        release()
+        yield* Fiber.join(holder)
+        yield* HttpClient.get(`${url}/later`)
+        assert.deepStrictEqual(seen, ["/held", "/later"])
+      }).pipe(Effect.provide(LeanHttpClient.layerOptions({ connections: 1 })), Effect.scoped, spans))
 
-  it.live("a request that waits for a connection is never sent", () =>
-    Effect.gen(function*() {
-      const held = yield* Deferred.make<() => void>()
-      const seen: Array<string | undefined> = []
-      const url = yield* serve((request, response) => {
-        seen.push(request.url)
-        if (request.url === "/held") Deferred.doneUnsafe(held, Effect.succeed(() => response.end()))
-        else response.end()
-      })
-      const holder = yield* Effect.forkChild(HttpClient.get(`${url}/held`))
-      const release = yield* Deferred.await(held)
-      const queued = yield* Effect.forkChild(HttpClient.get(`${url}/queued`), { startImmediately: true })
-      yield* Fiber.interrupt(queued)
-      release()
-      yield* Fiber.join(holder)
-      yield* HttpClient.get(`${url}/later`)
-      assert.deepStrictEqual(seen, ["/held", "/later"])
-    }).pipe(Effect.provide(LeanHttpClient.layerOptions({ connections: 1 })), Effect.scoped))
-
-  it.live("a stream that is left half way is ended", () =>
-    Effect.gen(function*() {
-      let closed = false
-      const url = yield* serve((request, response) => {
-        response.on("close", () => closed = true)
-        half(request, response)
-      })
-      const response = yield* HttpClient.get(url)
-      assert.lengthOf(yield* Stream.runCollect(Stream.take(response.stream, 1)), 1)
-      yield* eventually(() => "the connection is open", () => closed)
-    }).pipe(lean))
+    it.live("a stream that is left half way is ended", () =>
+      Effect.gen(function*() {
+        let closed = false
+        const url = yield* serve((request, response) => {
+          response.on("close", () => closed = true)
+          half(request, response)
+        })
+        const response = yield* HttpClient.get(url)
+        assert.lengthOf(yield* Stream.runCollect(Stream.take(response.stream, 1)), 1)
+        yield* eventually(() => "the connection is open", () => closed)
+      }).pipe(lean))
+  })
 })

@@ -26,7 +26,7 @@ const readAhead = 64 * 1024
 export const transportError = (request: HttpClientRequest, cause: unknown) =>
   new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
 
-type Resume = (response: Effect.Effect<LeanResponse, HttpClientError.HttpClientError>) => void
+export type Answer = Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
 
 interface Head {
   readonly status: number
@@ -42,8 +42,8 @@ interface Head {
 export class Exchange implements Undici.Dispatcher.DispatchHandler {
   readonly request: HttpClientRequest
   readonly url: URL
-  private readonly signal: AbortSignal
-  private resume: Resume | undefined
+  private resume: ((answer: Answer) => void) | undefined
+  private readonly unfinished: (response: LeanResponse) => Answer
   private controller: Undici.Dispatcher.DispatchController | undefined
   private isAborted = false
   private chunks: Array<Uint8Array> = []
@@ -51,11 +51,17 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   private end: { readonly cause: unknown } | "whole" | undefined
   private wake: (() => void) | undefined
 
-  constructor(request: HttpClientRequest, url: URL, signal: AbortSignal, resume: Resume) {
+  /** An answer of which more is to come is handed to `unfinished`, for it must be ended when nobody wants the rest. */
+  constructor(
+    request: HttpClientRequest,
+    url: URL,
+    resume: (answer: Answer) => void,
+    unfinished: (response: LeanResponse) => Answer
+  ) {
     this.request = request
     this.url = url
-    this.signal = signal
     this.resume = resume
+    this.unfinished = unfinished
   }
 
   onRequestStart(controller: Undici.Dispatcher.DispatchController) {
@@ -67,9 +73,8 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     if (status < 200) return
     // What came in with the head is read first: then most answers are whole before anybody reads them.
     queueMicrotask(() => {
-      // From here on interruption comes by the signal only.
-      this.abortWithSignal()
-      this.tell(Effect.succeed(new LeanResponse(this, { status, headers })))
+      const response = new LeanResponse(this, { status, headers })
+      this.tell(this.isOver ? Effect.succeed(response) : this.unfinished(response))
     })
   }
 
@@ -92,8 +97,8 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     queueMicrotask(() => this.tell(Effect.fail(transportError(this.request, cause))))
   }
 
-  private tell(outcome: Parameters<Resume>[0]) {
-    this.resume?.(outcome)
+  private tell(answer: Answer) {
+    this.resume?.(answer)
     this.resume = undefined
   }
 
@@ -132,13 +137,6 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     })
   }
 
-  /** Ends the exchange with the signal. An answer that came in one piece needs none. */
-  private abortWithSignal() {
-    if (this.isOver) return
-    if (this.signal.aborted) this.abort()
-    else this.signal.addEventListener("abort", this.abort, { once: true })
-  }
-
   /** Closes the connection, unless all has come. */
   readonly abort = () => {
     this.isAborted = true
@@ -164,6 +162,12 @@ export class LeanResponse extends Inspectable.Class implements HttpClientRespons
     super()
     this.exchange = exchange
     this.head = head
+  }
+
+  /** Ends the exchange with the signal. */
+  endWith(signal: AbortSignal) {
+    if (signal.aborted) this.exchange.abort()
+    else signal.addEventListener("abort", this.exchange.abort, { once: true })
   }
 
   get request(): HttpClientRequest {
@@ -279,8 +283,9 @@ export class LeanResponse extends Inspectable.Class implements HttpClientRespons
   }
 }
 
+/** A copy, for a chunk may be a part of a buffer that undici shares. */
 const joined = (chunks: ReadonlyArray<Uint8Array>): ArrayBuffer =>
-  Uint8Array.from(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).buffer
+  new Uint8Array(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).buffer
 
 const decoderOf: Readonly<Record<string, (() => Duplex) | undefined>> = {
   gzip: () => createGunzip(),
