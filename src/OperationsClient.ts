@@ -93,6 +93,8 @@ export interface Poll {
   readonly interval: Duration.Duration | undefined
   /** What is waited for. */
   readonly type: OperationType
+  /** What the look before this one saw. */
+  readonly last?: Operation.Operation | undefined
 }
 
 /**

@@ -10,10 +10,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Random from "effect/Random"
 import * as Check from "./internal/check.ts"
+import { sameJson } from "./internal/json.ts"
 import * as Listing from "./internal/listing.ts"
 import { timeLeft } from "./internal/pace.ts"
 import type { Operation } from "./Operation.ts"
@@ -30,6 +32,11 @@ import { type CallError, TransportError, type Verb } from "./OperationsError.ts"
 export interface ListOptions {
   /** How long a look waits for others to share pages with. Default: 250 milliseconds. */
   readonly window?: Duration.Input | undefined
+  /**
+   * Reads the pages once in this time, as long as there are waits, and holds each look after a wait's first until a page says
+   * what the wait does not know yet. Default: looks are not held, each is answered by the pages of its own window.
+   */
+  readonly every?: Duration.Input | undefined
   /** Fewer looks than this are `get`s, and so many must there be for each page that is asked for. Default: 5. */
   readonly minNames?: number | undefined
   /** How many operations a page may hold. Default: 100. */
@@ -94,6 +101,8 @@ const aWhile = Duration.toNanosUnsafe("5 minutes")
 
 const make = Effect.fnUntraced(function*(options: Options, client: Service) {
   const scope = yield* Effect.scope
+  // What is done for all waits is not done for the one that began it.
+  const run = yield* FiberSet.makeRuntime<never>()
   const spread = Check.finiteDuration("initialSpread", options.initialSpread ?? 0)
   const names = new Map<string, Shared>()
   let roomFor = manyNames
@@ -118,9 +127,10 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     }
   }
 
+  const every = options.list?.every === undefined ? undefined : Check.positiveDuration("every", options.list.every)
   const listing = options.list === undefined ?
     undefined :
-    Listing.make(client, readList(options.list), (key, row, at) => {
+    Listing.make(client, readList(options.list), run, (key, row, at) => {
       const shared = names.get(key)
       if (shared !== undefined) learn(shared, row, at)
     })
@@ -180,11 +190,17 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
       })
     )
 
-  const look = Effect.fnUntraced(function*(name: string, key: string, { deadline, interval }: Poll) {
+  const look = Effect.fnUntraced(function*(name: string, key: string, { deadline, interval, last: known }: Poll) {
     const now = yield* Clock.monotonicTimeNanos
     const until = Listing.untilOf(deadline)
     const { flight, last } = sharedOf(key, now)
     if (flight === undefined) {
+      if (
+        listing !== undefined && every !== undefined && known !== undefined &&
+        (last === undefined || sameJson(last.operation, known))
+      ) {
+        return (yield* listing.news(key, known, deadline, every)) ?? (yield* ask(name, key, until, interval))
+      }
       if (last !== undefined && interval !== undefined && now - last.askedAt < Duration.toNanosUnsafe(interval)) {
         return last.operation
       }
@@ -280,6 +296,10 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
  * in a name, or else before its last segment. What no page shows, and what is done, is asked for by `get`; one look of each
  * round always is. A collection whose list is refused, answers for fewer than two looks a page, or shows as running what a
  * `get` saw done, is not listed again. A list that fails in passing fails its looks, as their own `get`s would have.
+ *
+ * With `every`, the layer reads the pages at that pace, and each look after a wait's first is held: it is answered when a page
+ * says what the wait does not know yet, when its turn to be asked for by `get` has come, or at the wait's deadline. What a
+ * long wait costs is then its news, not its looks; the delays of its own schedule come after each answer.
  *
  * With `rateLimit`, gets, pages and long polls take turns, those of the program's own included; starts, cancellations and
  * deletions do not wait. The layer then needs a `RateLimiter`; its store in memory limits a process, its store in Redis all

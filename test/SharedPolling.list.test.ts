@@ -363,6 +363,7 @@ it.effect("options that make no sense are refused by name", () =>
   Effect.gen(function*() {
     const bad: ReadonlyArray<readonly [SharedPolling.Options, string]> = [
       [{ list: { window: -1 } }, "window"],
+      [{ list: { every: 0 } }, "every"],
       [{ list: { minNames: 0 } }, "minNames"],
       [{ list: { pageSize: 1.5 } }, "pageSize"],
       [{ initialSpread: "Infinity" }, "initialSpread"],
@@ -390,9 +391,11 @@ it.effect.prop(
     faults: Schema.Array(Schema.Literals(["none", "stale", "cut", "503", "404", "loop", "empty", "never whole"])),
     pageSize: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 50 })),
     latency: Schema.Literals([0, 1, 700]),
-    trustDone: Schema.Boolean
+    trustDone: Schema.Boolean,
+    every: Schema.Literals([0, 1, 7]),
+    quiet: Schema.Boolean
   },
-  ({ ends: list, faults, latency, pageSize, trustDone }) =>
+  ({ ends: list, every, faults, latency, pageSize, quiet, trustDone }) =>
     Effect.gen(function*() {
       const ends = Object.fromEntries(list.map((end, i) => [`batches/${i}`, end * seconds]))
       const status = (status: number) =>
@@ -400,6 +403,7 @@ it.effect.prop(
       const options: WorldOptions = {
         ends,
         latency,
+        ...(quiet && { metadata: () => ({}) }),
         page: (page, lists) => {
           switch (faults[lists - 1]) {
             case "stale":
@@ -424,10 +428,14 @@ it.effect.prop(
           }
         }
       }
-      const result = yield* waitForAll(options, { pageSize, trustDone })
+      const result = yield* waitForAll(options, {
+        pageSize,
+        trustDone,
+        every: every === 0 ? undefined : every * seconds
+      })
       // A stale page is one look lost, a 503 some seconds more.
       const lost = faults.filter((fault) => fault === "stale" || fault === "503").length
-      assertAllRight(result, options, (12 + 12 * lost) * seconds)
+      assertAllRight(result, options, (12 + every + 12 * lost) * seconds)
     }),
   pathologies.options
 )

@@ -12,6 +12,8 @@ import type { Operation } from "../Operation.ts"
 import type { OperationPage } from "../OperationPage.ts"
 import { CurrentPoll, type Service } from "../OperationsClient.ts"
 import { type CallError, TransportError } from "../OperationsError.ts"
+import { sameJson } from "./json.ts"
+import { timeLeft } from "./pace.ts"
 import { pages } from "./pages.ts"
 
 /** A page is worth its request if it answers for more than one name. */
@@ -53,10 +55,15 @@ export interface Options {
   readonly trustDone: boolean
 }
 
-/** What is known of one collection: whether its pages are asked for, and what a `get` saw done in it, and when. */
+/**
+ * What is known of one collection: whether its pages are asked for, what a `get` saw done in it, and when; and the looks that
+ * are held, with the fiber that reads pages for them.
+ */
 interface Collection {
   listed: boolean
   readonly done: Map<string, bigint>
+  readonly held: Map<Waiting, string>
+  rounds: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 /** The looks that share pages, while these are read. */
@@ -74,8 +81,27 @@ class Look extends Request.Class<
   round: Round | undefined
 }
 
+/** A look that has no answer yet. */
+interface Waiting {
+  /** When it must have one, on the monotonic clock. */
+  readonly until: bigint | undefined
+  /** What it knows: a row that says the same is no answer. */
+  readonly known: Operation | undefined
+  readonly answer: (exit: Exit.Exit<Operation | undefined, CallError>) => void
+}
+
 /** The looks of a round that have no answer yet, by the names of their operations. */
-type Looks = Map<string, Array<Request.Entry<Look>>>
+type Looks = Map<string, Array<Waiting>>
+
+const byName = (waiting: Iterable<readonly [Waiting, string]>): Looks => {
+  const looks: Looks = new Map()
+  for (const [look, key] of waiting) {
+    const same = looks.get(key)
+    if (same === undefined) looks.set(key, [look])
+    else same.push(look)
+  }
+  return looks
+}
 
 /**
  * Answers looks by the pages of their collections. A service that cannot list, whose pages answer for too few, or contradict
@@ -86,6 +112,7 @@ type Looks = Map<string, Array<Request.Entry<Look>>>
 export const make = (
   client: Service,
   options: Options,
+  run: (rounds: Effect.Effect<unknown, never>) => Fiber.Fiber<unknown, unknown>,
   onRow: (key: string, operation: Operation, askedAt: bigint) => void
 ) => {
   const collections = new Map<string, Collection>()
@@ -94,7 +121,7 @@ export const make = (
   const collectionOf = (parent: string): Collection => {
     const known = collections.get(parent)
     if (known !== undefined) return known
-    const collection: Collection = { listed: true, done: new Map() }
+    const collection: Collection = { listed: true, done: new Map(), held: new Map(), rounds: undefined }
     collections.set(parent, collection)
     return collection
   }
@@ -138,10 +165,10 @@ export const make = (
         const isAnswer = !row.done || (options.trustDone && hasResult(row))
         if (isAnswer) onRow(row.name, row, askedAt)
         if (wanted.delete(row.name)) shown++
-        const entries = looks.get(row.name)
-        if (entries === undefined) continue
+        const waiting = looks.get(row.name)
+        if (waiting === undefined) continue
         looks.delete(row.name)
-        settle(entries, Exit.succeed(isAnswer ? row : undefined))
+        settle(waiting.filter((look) => isNews(row, look)), Exit.succeed(isAnswer ? row : undefined))
       }
     }
     yield* pages(list, { parent, pageSize: options.pageSize, filter: options.filter }, most).pipe(
@@ -153,40 +180,42 @@ export const make = (
     if (shown < fewest * asked) collection.listed = false
   })
 
+  /** Answers looks as far as the pages do, and has the rest asked for by `get`. */
+  const answer = Effect.fnUntraced(function*(looks: Looks, parent: string) {
+    const rest = (exit: Exit.Exit<undefined, CallError>) => looks.forEach((waiting) => settle(waiting, exit))
+    if (looks.size < options.minNames) return rest(Exit.succeed(undefined))
+    const collection = collectionOf(parent)
+    if (!collection.listed) return rest(Exit.succeed(undefined))
+
+    const keys = [...looks.keys()]
+    // One look in each round is a `get`, or nothing could be held against pages that are out of date.
+    const audited = keys[yield* Random.nextIntBetween(0, keys.length - 1)]
+    if (audited !== undefined) {
+      settle(looks.get(audited) ?? [], Exit.succeed(undefined))
+      looks.delete(audited)
+    }
+    if (looks.size === 0) return
+    yield* read(looks, new Set(keys), parent, collection).pipe(
+      Effect.catch((error) =>
+        Effect.sync(() => {
+          if (isPassing(error)) return rest(Exit.fail(error))
+          collection.listed = false
+        })
+      )
+    )
+    rest(Exit.succeed(undefined))
+  })
+
   const resolver = RequestResolver.makeGrouped<Look, string>({
     key: ({ request }) => request.parent,
     resolver: Effect.fnUntraced(function*(entries, parent) {
-      const looks: Looks = new Map()
-      for (const entry of entries) {
-        const same = looks.get(entry.request.key)
-        if (same === undefined) looks.set(entry.request.key, [entry])
-        else same.push(entry)
-      }
-      const rest = (exit: Exit.Exit<undefined, CallError>) => looks.forEach((entries) => settle(entries, exit))
-      if (looks.size < options.minNames) return rest(Exit.succeed(undefined))
-      const collection = collectionOf(parent)
-      if (!collection.listed) return rest(Exit.succeed(undefined))
-
       const round: Round = { waiting: entries.length, fiber: yield* Effect.fiber }
       for (const { request } of entries) request.round = round
-      const wanted = new Set(looks.keys())
-      // One look in each round is a `get`, or nothing could be held against pages that are out of date.
-      const audited = entries[yield* Random.nextIntBetween(0, entries.length - 1)]
-      if (audited !== undefined) {
-        settle(looks.get(audited.request.key) ?? [], Exit.succeed(undefined))
-        looks.delete(audited.request.key)
-      }
-      if (looks.size === 0) return
-      yield* read(looks, wanted, parent, collection).pipe(
-        Effect.raceFirst(expire(looks)),
-        Effect.catch((error) =>
-          Effect.sync(() => {
-            if (isPassing(error)) return rest(Exit.fail(error))
-            collection.listed = false
-          })
-        )
-      )
-      rest(Exit.succeed(undefined))
+      const looks = byName(entries.map((entry) => [
+        { until: entry.request.until, known: undefined, answer: (exit) => entry.completeUnsafe(exit) },
+        entry.request.key
+      ]))
+      yield* Effect.raceFirst(answer(looks, parent), expire(() => looks))
     })
   }).pipe(RequestResolver.setDelay(options.window))
 
@@ -205,29 +234,85 @@ export const make = (
       return Effect.ensuring(Effect.request(look, resolver), leave(look))
     })
 
-  return { row, get }
+  /** Reads the pages of a collection every so often, as long as looks are held. */
+  const rounds = (parent: string, collection: Collection, every: Duration.Duration) => {
+    const { held } = collection
+    const round = Effect.andThen(Effect.sleep(every), Effect.suspend(() => answer(byName(held), parent)))
+    const areOver = () => {
+      if (held.size === 0) collection.rounds = undefined
+      return held.size === 0
+    }
+    return Effect.repeat(round, { until: areOver }).pipe(
+      Effect.raceFirst(expire(() => byName(held), every)),
+      // With the layer they end, and with them all that waits for them.
+      Effect.onError((cause) => Effect.sync(() => settle([...held.keys()], Exit.failCause(cause))))
+    )
+  }
+
+  /**
+   * What a page says of an operation that is not known yet, or what is known when the time is over; `undefined` as for a row.
+   */
+  const news = Effect.fnUntraced(function*(
+    key: string,
+    known: Operation,
+    deadline: bigint | undefined,
+    every: Duration.Duration
+  ) {
+    const parent = parentOf(key)
+    const collection = collectionOf(parent)
+    // Whose time is over is seen once in each `every`.
+    const left = timeLeft(deadline, yield* Clock.monotonicTimeNanos)
+    if (!collection.listed || Duration.isLessThan(left, Duration.times(every, 2))) return undefined
+    const { held } = collection
+    return yield* Effect.callback<Operation | undefined, CallError>((resume) => {
+      const look: Waiting = {
+        until: deadline,
+        known,
+        answer: (exit) => {
+          held.delete(look)
+          resume(exit)
+        }
+      }
+      held.set(look, key)
+      collection.rounds ??= run(rounds(parent, collection, every))
+      return Effect.sync(() => {
+        held.delete(look)
+        if (held.size > 0) return
+        collection.rounds?.interruptUnsafe()
+        collection.rounds = undefined
+      })
+    })
+  })
+
+  return { row, get, news }
 }
 
-/** Ends the looks whose time is over: pages may take long, or wait long for their turn. */
-const expire = (looks: Looks): Effect.Effect<never> =>
+/** Whether a row says what a look does not know. */
+const isNews = (row: Operation, { known }: Waiting): boolean => row.done || known === undefined || !sameJson(row, known)
+
+/**
+ * Ends the looks whose time is over: pages may take long, or wait long for their turn. Those that come meanwhile are seen
+ * within `atMost`.
+ */
+const expire = (looks: () => Looks, atMost: Duration.Duration = Duration.infinity): Effect.Effect<never> =>
   Effect.forever(Effect.gen(function*() {
     const now = yield* Clock.monotonicTimeNanos
-    let next: bigint | undefined
-    for (const [key, entries] of looks) {
-      const open = entries.filter(({ request: { until } }) => until === undefined || until > now)
-      if (open.length < entries.length) {
-        settle(entries.filter((entry) => !open.includes(entry)), Exit.fail(noAnswer(key)))
-        looks.set(key, open)
+    const present = looks()
+    let pause = atMost
+    for (const [key, waiting] of present) {
+      const isOver = ({ until }: Waiting) => until !== undefined && until <= now
+      for (const look of waiting.filter(isOver)) {
+        look.answer(look.known === undefined ? Exit.fail(noAnswer(key)) : Exit.succeed(look.known))
       }
-      for (const { request: { until } } of open) {
-        if (until !== undefined && (next === undefined || until < next)) next = until
-      }
+      const open = waiting.filter((look) => !isOver(look))
+      present.set(key, open)
+      for (const { until } of open) pause = Duration.min(pause, timeLeft(until, now))
     }
-    yield* next === undefined ? Effect.never : Effect.sleep(Duration.nanos(next - now))
+    yield* Duration.isFinite(pause) ? Effect.sleep(pause) : Effect.never
   }))
 
-const settle = (entries: ReadonlyArray<Request.Entry<Look>>, exit: Exit.Exit<Operation | undefined, CallError>) => {
-  for (const entry of entries) entry.completeUnsafe(exit)
+const settle = (waiting: ReadonlyArray<Waiting>, exit: Exit.Exit<Operation | undefined, CallError>) => {
+  for (const { answer } of waiting) answer(exit)
 }
 
 /** The collection that an operation is listed in: what is before `/operations/{id}`, or else before the last segment. */

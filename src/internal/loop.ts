@@ -274,7 +274,7 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   /** Tells what is between the loop and the wire what a call is for. */
   private asLook<B, E, R>(call: Effect.Effect<B, E, R>): Effect.Effect<B, E, R> {
     const { deadline, interval, since } = this.pace
-    return withPoll(call, { since, deadline, interval, type: this.type })
+    return withPoll(call, { since, deadline, interval, type: this.type, last: this.latest?.raw })
   }
 
   /**

@@ -10,6 +10,8 @@ export interface Call {
 export interface WorldOptions {
   /** When each operation ends, in milliseconds of the clock. */
   readonly ends: Readonly<Record<string, number>>
+  /** The metadata of one that runs. Default: the time, so that no answer is like another. */
+  readonly metadata?: (now: number) => unknown
   /** How long an answer takes, in milliseconds. Default: 0. */
   readonly latency?: number
   /** How long a page takes. Default: as the others. */
@@ -35,13 +37,14 @@ export const world = ({
   keepsCalls = true,
   latency = 0,
   listLatency = latency,
+  metadata = (at) => ({ at }),
   page = Effect.succeed
 }: WorldOptions) => {
   const calls: Array<Call> = []
   let gets = 0
   let lists = 0
   const stateOf = (name: string, now: number) =>
-    now < ends[name]! ? Operation.running(name, { at: now }) : Operation.succeeded(name, `of ${name}`)
+    now < ends[name]! ? Operation.running(name, metadata(now)) : Operation.succeeded(name, `of ${name}`)
   const answered = <A, E>(verb: Call["verb"], name: string, answer: (now: number) => Effect.Effect<A, E>) =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => {
       if (keepsCalls) calls.push({ verb, name, at })
