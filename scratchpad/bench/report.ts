@@ -60,7 +60,7 @@ export const report = ({ bundles, machine, runs, schedules }: All): string => {
       const look = at(system, perLook)
       const wait = at(system, perWait)
       if (look.count === 0) return failed === undefined ? [] : [[system, failed.failed ?? "failed"]]
-      const isBatched = waitersPerName(system) > 1 || system === "ours, list"
+      const isBatched = waitersPerName(system) > 1 || system.startsWith("ours, list")
       return [[
         system,
         isBatched ? "–" : `${number(look.median)} (${number(look.least)} to ${number(look.most)})`,

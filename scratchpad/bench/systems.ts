@@ -24,7 +24,8 @@ const httpLayer = async (name: HttpClientName) => {
 
 /** This library, as its README shows it. */
 const ours =
-  (http: HttpClientName, sharing?: Omit<SharedPolling.Options, "rateLimit">): Make => async (url, interval) => {
+  (http: HttpClientName, sharingAt?: (interval: number) => Omit<SharedPolling.Options, "rateLimit">): Make =>
+  async (url, interval) => {
     const [{ Endpoint, Operations, OperationsClient, SharedPolling }, ManagedRuntime, Layer] = await Promise.all([
       import("effect-lro"),
       import("effect/ManagedRuntime"),
@@ -34,7 +35,7 @@ const ours =
       Layer.provide(await httpLayer(http))
     )
     const runtime = ManagedRuntime.make(
-      sharing === undefined ? client : SharedPolling.layer(sharing).pipe(Layer.provide(client))
+      sharingAt === undefined ? client : SharedPolling.layer(sharingAt(interval)).pipe(Layer.provide(client))
     )
     const options = { pollInterval: interval, timeout: "1 day" } as const
     return {
@@ -42,6 +43,8 @@ const ours =
       close: () => runtime.dispose()
     }
   }
+
+const list = { window: "500 millis", pageSize: 1000, trustDone: true } as const
 
 /** How many waits are for the same operation; more than one only where that is what is measured. */
 export const waitersPerName = (system: string): number => system === "ours, shared" ? 10 : 1
@@ -51,8 +54,9 @@ export const systems: Readonly<Record<string, Make>> = {
   "ours, fetch": ours("fetch"),
   "ours, undici": ours("undici"),
   "ours, lean": ours("lean"),
-  "ours, shared": ours("lean", {}),
-  "ours, list": ours("lean", { list: { window: "500 millis", pageSize: 1000, trustDone: true } })
+  "ours, shared": ours("lean", () => ({})),
+  "ours, list": ours("lean", () => ({ list })),
+  "ours, list, held": ours("lean", (interval) => ({ list: { ...list, every: interval } }))
 }
 
 /** What all others are compared to. */
