@@ -33,8 +33,8 @@ export interface ListOptions {
   /** How long a look waits for others to share pages with. Default: 250 milliseconds. */
   readonly window?: Duration.Input | undefined
   /**
-   * Reads the pages once in this time, as long as there are waits, and holds each look after a wait's first until a page says
-   * what the wait does not know yet. Default: looks are not held, each is answered by the pages of its own window.
+   * The delay between the pages that are read for all waits, while each look after a wait's first is held until one of them
+   * has news. Default: looks are not held, each is answered by the pages of its own window.
    */
   readonly every?: Duration.Input | undefined
   /** Fewer looks than this are `get`s, and so many must there be for each page that is asked for. Default: 5. */
@@ -197,6 +197,7 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     if (flight === undefined) {
       if (
         listing !== undefined && every !== undefined && known !== undefined &&
+        listing.holds(key, timeLeft(deadline, now), every) &&
         (last === undefined || sameJson(last.operation, known))
       ) {
         return (yield* listing.news(key, known, deadline, every)) ?? (yield* ask(name, key, until, interval))
@@ -297,9 +298,10 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
  * round always is. A collection whose list is refused, answers for fewer than two looks a page, or shows as running what a
  * `get` saw done, is not listed again. A list that fails in passing fails its looks, as their own `get`s would have.
  *
- * With `every`, the layer reads the pages at that pace, and each look after a wait's first is held: it is answered when a page
- * says what the wait does not know yet, when its turn to be asked for by `get` has come, or at the wait's deadline. What a
- * long wait costs is then its news, not its looks; the delays of its own schedule come after each answer.
+ * With `every`, the layer reads the pages at a pace of its own, and each look after a wait's first is held: it is answered
+ * when a page says what the wait does not know yet, when it is its turn to be asked for by `get`, and at the deadline of the
+ * wait, by a last `get`. Fewer operations than `minNames`, and waits that have less than twice this time left, look as they
+ * do without it. The delays of a wait's own schedule come after each answer, so they should be short.
  *
  * With `rateLimit`, gets, pages and long polls take turns, those of the program's own included; starts, cancellations and
  * deletions do not wait. The layer then needs a `RateLimiter`; its store in memory limits a process, its store in Redis all

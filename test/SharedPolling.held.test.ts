@@ -50,19 +50,77 @@ describe("held looks", () => {
       assert.isAtMost(count("get"), 16)
     }))
 
-  it.effect("end with their waits, at the deadline itself, with what was known", () =>
+  it.effect.each([5, 40])(
+    "end with their waits, in the time of a window, where \"every\" is %i s",
+    (every) =>
+      Effect.gen(function*() {
+        const ends = batches(10, () => 3600 * seconds)
+        const { count, waits } = yield* begin({ ends }, { every: every * seconds }, (i) => (30 + i) * seconds + 17)
+        yield* TestClock.adjust("2 minutes")
+        for (const [i, { at, tag }] of (yield* Fiber.joinAll(waits)).entries()) {
+          assert.strictEqual(tag, "Timeout")
+          const deadline = (30 + i) * seconds + 17
+          assert.isTrue(at >= deadline && at <= deadline + 250, `${at}, not ${deadline}`)
+        }
+        const requests = count("list") + count("get")
+        yield* TestClock.adjust("10 minutes")
+        assert.strictEqual(count("list") + count("get"), requests)
+      })
+  )
+
+  it.effect("are asked for at the deadline, so that what ended after the last page is seen", () =>
     Effect.gen(function*() {
-      const ends = batches(10, () => 3600 * seconds)
-      const { count, waits } = yield* begin({ ends }, {}, (i) => (30 + i) * seconds + 17)
-      yield* TestClock.adjust("2 minutes")
-      const results = yield* Fiber.joinAll(waits)
-      assert.deepStrictEqual(
-        results,
-        results.map((_, i) => ({ at: (30 + i) * seconds + 17, tag: "Timeout" }))
-      )
-      const requests = count("list") + count("get")
-      yield* TestClock.adjust("10 minutes")
-      assert.strictEqual(count("list") + count("get"), requests)
+      const ends = batches(10, () => 95 * seconds)
+      const { waits } = yield* begin({ ends, metadata: () => ({}) }, { every: "40 seconds" }, () => 100 * seconds)
+      yield* TestClock.adjust("5 minutes")
+      for (const { at, tag } of yield* Fiber.joinAll(waits)) {
+        assert.isUndefined(tag)
+        assert.isAtMost(at, 100 * seconds)
+      }
+    }))
+
+  it.effect("few are asked for by get, at the pace of their own schedule", () =>
+    Effect.gen(function*() {
+      const { count, waits } = yield* begin({ ends: batches(4, () => 7 * seconds) }, { every: "1 minute" })
+      yield* TestClock.adjust("5 minutes")
+      for (const { at } of yield* Fiber.joinAll(waits)) assert.isAtMost(at, 9 * seconds)
+      assert.strictEqual(count("list"), 0)
+    }))
+
+  it.effect("whatever `every` is, and however near the deadline, no more is asked for than without it", () =>
+    Effect.gen(function*() {
+      const requests: Array<number> = []
+      for (const every of [undefined, "30 seconds", "1 minute", "5 minutes"] as const) {
+        const start = yield* Clock.currentTimeMillis
+        const { count, waits } = yield* begin({ ends: batches(100, () => start + 7200 * seconds) }, { every })
+        yield* TestClock.adjust("15 minutes")
+        yield* Fiber.joinAll(waits)
+        requests.push(count("list") + count("get"))
+      }
+      const [without = 0, ...held] = requests
+      assert.isTrue(held.every((count) => count <= without), JSON.stringify(requests))
+    }))
+
+  it.effect("where the list is refused, waits for one operation share their looks as ever", () =>
+    Effect.gen(function*() {
+      const counts: Array<number> = []
+      for (const every of [undefined, "5 seconds"] as const) {
+        const start = yield* Clock.currentTimeMillis
+        const ends = batches(10, () => start + 300 * seconds)
+        const error = new OperationsError.HttpError({ verb: "list", operationName: "batches", status: 403, body: "" })
+        const it = world({ ends, metadata: () => ({}), page: () => Effect.fail(error) })
+        const waits = Object.keys(ends).flatMap((name) =>
+          [0, 1500, 3000].map((delay) => Effect.delay(Operations.wait(name), delay))
+        )
+        const fiber = yield* Effect.all(waits, { concurrency: "unbounded" }).pipe(
+          Effect.provide(SharedPolling.layer({ list: { every } }).pipe(Layer.provide(it.layer))),
+          Effect.forkChild
+        )
+        yield* TestClock.adjust("6 minutes")
+        yield* Fiber.join(fiber)
+        counts.push(it.count("get"))
+      }
+      assert.strictEqual(counts[0], counts[1])
     }))
 
   it.effect("also where a page takes longer than they have; that is no failure of theirs", () =>
@@ -137,16 +195,55 @@ describe("held looks", () => {
       }).pipe(Effect.provide(SharedPolling.layer({ list: { every } }).pipe(Layer.provide(it.layer))))
     }))
 
+  it.effect("a request that is slow to end takes nobody along who came later", () =>
+    Effect.gen(function*() {
+      const slow = <A>(value: A) => Effect.uninterruptible(Effect.delay(Effect.succeed(value), "4 seconds"))
+      const { calls, waits } = yield* begin({
+        ends: batches(6, () => 3600 * seconds),
+        metadata: () => ({}),
+        page: (page, lists) => lists < 2 ? Effect.succeed(page) : slow(page)
+      })
+      // One is asked for by get, and sleeps while the page is read for the others, who leave.
+      yield* TestClock.adjust("6700 millis")
+      const audited = calls.findLast(({ verb }) => verb === "get")?.name
+      const last = Object.keys(batches(6, () => 0)).findIndex((name) => name === audited)
+      yield* Effect.forkChild(Fiber.interruptAll(waits.filter((_, i) => i !== last)), { startImmediately: true })
+      yield* TestClock.adjust("30 seconds")
+      assert.isUndefined(waits[last]?.pollUnsafe())
+      yield* Fiber.interruptAll(waits)
+    }))
+
+  it.effect("a list that dies ends the looks that are held, and none that come later", () =>
+    Effect.gen(function*() {
+      const { waits } = yield* begin(
+        {
+          ends: batches(20, () => 3600 * seconds),
+          metadata: () => ({}),
+          page: (page, lists) => lists === 3 ? Effect.die("a bug") : Effect.succeed(page)
+        },
+        {},
+        () => 60 * seconds
+      )
+      yield* TestClock.adjust("5 minutes")
+      const exits = waits.map((wait) => wait.pollUnsafe())
+      assert.isAtLeast(exits.filter((exit) => exit !== undefined && Exit.hasDies(exit)).length, 18)
+      assert.isTrue(exits.every((exit) => exit !== undefined))
+    }))
+
   it.effect("a layer that closes leaves no wait behind", () =>
     Effect.gen(function*() {
-      const { layer, waits } = yield* begin({ ends: batches(20, () => 3600 * seconds) })
-      yield* TestClock.adjust("12 seconds")
-      yield* layer
-      yield* Effect.yieldNow
-      const left = waits.filter((wait) => wait.pollUnsafe() === undefined)
-      // They sleep after the `get` of a round.
-      assert.isAtMost(left.length, 2)
-      yield* Fiber.interruptAll(left)
+      for (const asleep of [false, true]) {
+        const start = yield* Clock.currentTimeMillis
+        const { layer, waits } = yield* begin(
+          { ends: batches(20, () => start + 3600 * seconds) },
+          {},
+          () => 60 * seconds
+        )
+        yield* TestClock.adjust(asleep ? "800 millis" : "12 seconds")
+        yield* layer
+        yield* TestClock.adjust("2 minutes")
+        assert.isTrue(waits.every((wait) => wait.pollUnsafe() !== undefined))
+      }
     }))
 
   it.effect.each([503, 403])(

@@ -3,14 +3,14 @@
  * measurement a process of its own. What was measured is kept in `results/runs.json`, so that a run which ends for lack of
  * time (`--minutes`) goes on the next time; `--fresh` begins anew. `--systems` and `--waits` choose, `--runs` says how often.
  */
-import { execFile, fork } from "node:child_process"
+import { execFile, execFileSync, fork } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg, totalmem } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs, promisify } from "node:util"
 import { bundles } from "./bundles.ts"
 import { chart } from "./peers/chart.js"
-import { report, type Results, type Run } from "./report.ts"
+import { report, type Results, type Run, write } from "./report.ts"
 import { schedules } from "./schedules.ts"
 import { systems } from "./systems.ts"
 import type { Measured, Task } from "./waiter.ts"
@@ -121,3 +121,9 @@ writeFileSync(here(`${folder}/table.md`), table)
 writeFileSync(here(`${folder}/schedules.json`), JSON.stringify(all.schedules, undefined, 1))
 writeFileSync(here(`${folder}/bench.svg`), chart(all))
 console.log(table)
+
+if (!flags.quick) {
+  const readme = here("../../README.md")
+  writeFileSync(readme, write(readFileSync(readme, "utf8"), all))
+  execFileSync("dprint", ["fmt", readme], { stdio: "inherit" })
+}

@@ -45,12 +45,16 @@ const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<st
 
 const number = (value: number, digits = 0) => Number.isFinite(value) ? value.toFixed(digits) : "–"
 
+const perLook = ({ cpu, requests }: Measured) => 1000 * cpu / requests
+
+/** Whether a request answers more than one look. */
+const isBatched = (system: string) => waitersPerName(system) > 1 || system.startsWith("ours, list")
+
 export const report = ({ bundles, machine, runs, schedules }: All): string => {
   const counts = [...new Set(runs.map(({ waits }) => waits))].toSorted((a, b) => a - b)
   const names = Object.keys(systems).filter((name) => runs.some(({ system }) => system === name))
   const sections = counts.map((waits) => {
     const at = (system: string, of: (measured: Measured) => number) => over(runs, system, waits, of)
-    const perLook = ({ cpu, requests }: Measured) => 1000 * cpu / requests
     const perWait = ({ cpu }: Measured) => 1000 * cpu / waits
     const [lookFloor, waitFloor] = [at(floor, perLook).median, at(floor, perWait).median]
     const interval = runs.find((run) => run.waits === waits)?.interval ?? Number.NaN
@@ -60,11 +64,10 @@ export const report = ({ bundles, machine, runs, schedules }: All): string => {
       const look = at(system, perLook)
       const wait = at(system, perWait)
       if (look.count === 0) return failed === undefined ? [] : [[system, failed.failed ?? "failed"]]
-      const isBatched = waitersPerName(system) > 1 || system.startsWith("ours, list")
       return [[
         system,
-        isBatched ? "–" : `${number(look.median)} (${number(look.least)} to ${number(look.most)})`,
-        isBatched ? "–" : number(look.median / lookFloor, 2),
+        isBatched(system) ? "–" : `${number(look.median)} (${number(look.least)} to ${number(look.most)})`,
+        isBatched(system) ? "–" : number(look.median / lookFloor, 2),
         number(wait.median),
         number(wait.median / waitFloor, 2),
         number(at(system, ({ requests }) => requests / waits).median, 3),
@@ -112,4 +115,46 @@ export const report = ({ bundles, machine, runs, schedules }: All): string => {
   )
   const { memory, node, processor } = machine
   return [`${processor}, ${memory}, Node ${node}.`, ...sections, sizes, costs, ""].join("\n\n")
+}
+
+const block = /(<!-- costs: [^>]*-->\n)[^]*?(<!-- end of costs -->)/
+
+/** The README with the short table: processor time at two thousand waits, memory at ten and at a hundred thousand. */
+export const write = (readme: string, { machine, runs }: Results): string => {
+  const waits = 2000
+  const at = (system: string, of: (measured: Measured) => number) => over(runs, system, waits, of).median
+  const perWait = ({ cpu }: Measured) => cpu / waits
+  const heap = (system: string, waits: number) =>
+    number(over(runs, system, waits, ({ heapPerWait }) => heapPerWait).median / 1000, 1)
+  const rows = Object.keys(systems).map((system) => [
+    system,
+    isBatched(system) ? "" : number(at(system, perLook)),
+    isBatched(system) ? "" : number(at(system, perLook) / at(floor, perLook), 1),
+    number(at(system, perWait) / at(floor, perWait), 2),
+    at(system, ({ requests }) => requests / waits).toPrecision(2),
+    number(at(system, ({ lateness }) => lateness.p50)),
+    heap(system, 10_000),
+    heap(system, 100_000),
+    number(at(system, ({ startUp }) => startUp))
+  ])
+  const head = [
+    "",
+    "µs per look",
+    "to the floor",
+    "per operation, to the floor",
+    "requests per operation",
+    "median lateness, ms",
+    "kB of heap per pending wait, of 10,000",
+    "of 100,000",
+    "start-up, ms"
+  ]
+  const loads = runs.map(({ load }) => load)
+  const counts = Object.entries(Object.groupBy(runs, ({ waits }) => waits)).map(([waits, some = []]) => {
+    const most = Math.max(...some.map(({ run }) => run))
+    return `${Number(waits).toLocaleString("en")}: ${most}`
+  })
+  const note =
+    `Medians (runs with so many waits: ${counts.join("; ")}), on ${machine.processor} with ${machine.memory} and ` +
+    `Node ${machine.node.slice(1)}, load average ${number(Math.min(...loads), 1)} to ${number(Math.max(...loads), 1)}.`
+  return readme.replace(block, (_, begin: string, end: string) => `${begin}\n${table(head, rows)}\n\n${note}\n\n${end}`)
 }

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { constVoid } from "effect/Function"
 import * as Iterable from "effect/Iterable"
 import * as Random from "effect/Random"
 import * as Request from "effect/Request"
@@ -55,15 +56,10 @@ export interface Options {
   readonly trustDone: boolean
 }
 
-/**
- * What is known of one collection: whether its pages are asked for, what a `get` saw done in it, and when; and the looks that
- * are held, with the fiber that reads pages for them.
- */
+/** What is known of one collection: whether its pages are asked for, and what a `get` saw done in it, and when. */
 interface Collection {
   listed: boolean
   readonly done: Map<string, bigint>
-  readonly held: Map<Waiting, string>
-  rounds: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 /** The looks that share pages, while these are read. */
@@ -79,6 +75,12 @@ class Look extends Request.Class<
   CallError
 > {
   round: Round | undefined
+}
+
+/** The looks that are held in a collection, with the names of their operations, while pages are read for them. */
+interface Rounds {
+  readonly held: Map<Waiting, string>
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 /** A look that has no answer yet. */
@@ -116,12 +118,13 @@ export const make = (
   onRow: (key: string, operation: Operation, askedAt: bigint) => void
 ) => {
   const collections = new Map<string, Collection>()
+  const roundsIn = new Map<string, Rounds>()
 
   /** Made when a collection is first listed: many have no more than one operation. */
   const collectionOf = (parent: string): Collection => {
     const known = collections.get(parent)
     if (known !== undefined) return known
-    const collection: Collection = { listed: true, done: new Map(), held: new Map(), rounds: undefined }
+    const collection: Collection = { listed: true, done: new Map() }
     collections.set(parent, collection)
     return collection
   }
@@ -234,57 +237,85 @@ export const make = (
       return Effect.ensuring(Effect.request(look, resolver), leave(look))
     })
 
-  /** Reads the pages of a collection every so often, as long as looks are held. */
-  const rounds = (parent: string, collection: Collection, every: Duration.Duration) => {
-    const { held } = collection
-    const round = Effect.andThen(Effect.sleep(every), Effect.suspend(() => answer(byName(held), parent)))
+  /** Those who come later are held anew. */
+  const end = (parent: string, rounds: Rounds) => {
+    if (roundsIn.get(parent) === rounds) roundsIn.delete(parent)
+  }
+
+  /** Reads the pages of a collection every so often, as long as looks are held, if there are enough for a page. */
+  const readFor = (parent: string, rounds: Rounds, every: Duration.Duration) => {
+    const { held } = rounds
+    const looks = () => byName(held)
     const areOver = () => {
-      if (held.size === 0) collection.rounds = undefined
-      return held.size === 0
+      if (held.size > 0) return false
+      end(parent, rounds)
+      return true
     }
-    return Effect.repeat(round, { until: areOver }).pipe(
-      Effect.raceFirst(expire(() => byName(held), every)),
-      // With the layer they end, and with them all that waits for them.
-      Effect.onError((cause) => Effect.sync(() => settle([...held.keys()], Exit.failCause(cause))))
+    const round = Effect.andThen(Effect.sleep(every), Effect.suspend(() => answer(looks(), parent)))
+    const few = Effect.sync(() => {
+      const there = looks()
+      if (there.size < options.minNames) there.forEach((waiting) => settle(waiting, Exit.succeed(undefined)))
+    })
+    return Effect.sleep(options.window).pipe(
+      Effect.andThen(few),
+      Effect.andThen(Effect.whileLoop({ while: () => !areOver(), body: () => round, step: constVoid })),
+      Effect.raceFirst(expire(looks, every)),
+      // What ends them otherwise, as the end of the layer does, ends all that waits for them.
+      Effect.onError((cause) =>
+        Effect.sync(() => {
+          end(parent, rounds)
+          settle([...held.keys()], Exit.failCause(cause))
+        })
+      )
     )
   }
 
+  const roundsOf = (parent: string, every: Duration.Duration): Rounds => {
+    const known = roundsIn.get(parent)
+    if (known !== undefined) return known
+    const rounds: Rounds = { held: new Map(), fiber: undefined }
+    roundsIn.set(parent, rounds)
+    rounds.fiber = run(readFor(parent, rounds, every))
+    return rounds
+  }
+
   /**
-   * What a page says of an operation that is not known yet, or what is known when the time is over; `undefined` as for a row.
+   * What a page says of an operation that is not known yet. `undefined` is as for a row: that it must be asked for by `get`,
+   * as at the deadline.
    */
-  const news = Effect.fnUntraced(function*(
+  const news = (
     key: string,
     known: Operation,
     deadline: bigint | undefined,
     every: Duration.Duration
-  ) {
-    const parent = parentOf(key)
-    const collection = collectionOf(parent)
-    // Whose time is over is seen once in each `every`.
-    const left = timeLeft(deadline, yield* Clock.monotonicTimeNanos)
-    if (!collection.listed || Duration.isLessThan(left, Duration.times(every, 2))) return undefined
-    const { held } = collection
-    return yield* Effect.callback<Operation | undefined, CallError>((resume) => {
+  ): Effect.Effect<Operation | undefined, CallError> =>
+    Effect.callback((resume) => {
+      const parent = parentOf(key)
+      const rounds = roundsOf(parent, every)
+      // The layer is closed.
+      if (rounds.fiber?.pollUnsafe() !== undefined) return resume(Effect.undefined)
       const look: Waiting = {
         until: deadline,
         known,
         answer: (exit) => {
-          held.delete(look)
+          rounds.held.delete(look)
           resume(exit)
         }
       }
-      held.set(look, key)
-      collection.rounds ??= run(rounds(parent, collection, every))
+      rounds.held.set(look, key)
       return Effect.sync(() => {
-        held.delete(look)
-        if (held.size > 0) return
-        collection.rounds?.interruptUnsafe()
-        collection.rounds = undefined
+        rounds.held.delete(look)
+        if (rounds.held.size > 0) return
+        end(parent, rounds)
+        rounds.fiber?.interruptUnsafe()
       })
     })
-  })
 
-  return { row, get, news }
+  /** Whether a look may be held: its collection is listed, and it has so much time that its end is seen in time. */
+  const holds = (key: string, left: Duration.Duration, every: Duration.Duration): boolean =>
+    collections.get(parentOf(key))?.listed !== false && Duration.isGreaterThanOrEqualTo(left, Duration.times(every, 2))
+
+  return { row, get, holds, news }
 }
 
 /** Whether a row says what a look does not know. */
@@ -297,15 +328,16 @@ const isNews = (row: Operation, { known }: Waiting): boolean => row.done || know
 const expire = (looks: () => Looks, atMost: Duration.Duration = Duration.infinity): Effect.Effect<never> =>
   Effect.forever(Effect.gen(function*() {
     const now = yield* Clock.monotonicTimeNanos
-    const present = looks()
+    const there = looks()
     let pause = atMost
-    for (const [key, waiting] of present) {
+    for (const [key, waiting] of there) {
       const isOver = ({ until }: Waiting) => until !== undefined && until <= now
       for (const look of waiting.filter(isOver)) {
-        look.answer(look.known === undefined ? Exit.fail(noAnswer(key)) : Exit.succeed(look.known))
+        // The last look of a wait is at its deadline.
+        look.answer(look.known === undefined ? Exit.fail(noAnswer(key)) : Exit.succeed(undefined))
       }
       const open = waiting.filter((look) => !isOver(look))
-      present.set(key, open)
+      there.set(key, open)
       for (const { until } of open) pause = Duration.min(pause, timeLeft(until, now))
     }
     yield* Duration.isFinite(pause) ? Effect.sleep(pause) : Effect.never
