@@ -51,14 +51,15 @@ describe("learned", () => {
       0.8
     ]] as const
   ) {
-    it.effect(`of durations that are ${what}, it needs far fewer looks than adaptive, and is no later`, () =>
+    it.effect(`of durations that are ${what}, it needs far fewer looks than one by age alone, and is no later`, () =>
       Effect.gen(function*() {
         const durations = yield* lognormal(10 * 60 * seconds, sigma, 60)
         const learned = PollSchedule.learned(Video)
         yield* inTurn(durations, learned)
         const later = yield* lognormal(10 * 60 * seconds, sigma, 60)
         const known = yield* inTurn(later, learned)
-        const blind = yield* inTurn(later, PollSchedule.adaptive())
+        const byAge = PollSchedule.adaptive({ ratio: 0.1, floor: "1 second", ceiling: "5 minutes" })
+        const blind = yield* inTurn(later, byAge)
         assert.isBelow(known.looks, blind.looks / 1.5, JSON.stringify({ known, blind }))
         assert.isAtMost(known.lateness, blind.lateness * 1.01, JSON.stringify({ known, blind }))
       }).pipe(Random.withSeed(what), Effect.provide(OperationDurations.layerMemory)))

@@ -110,6 +110,17 @@ describe("adaptive", () => {
       assert.throws(() => adaptive(options), /ratio|floor|ceiling/)
     }
   })
+
+  it.effect("looks between five and thirty seconds by default; one bound that is given moves the other", () =>
+    Effect.gen(function*() {
+      const spread = function*(options?: PollSchedule.AdaptiveOptions) {
+        const { lateness } = yield* explain(adaptive(options), Array.from({ length: 400 }, (_, i) => 1000 + 997 * i))
+        return lateness.max
+      }
+      assert.closeTo(yield* spread(), 30_000, 1000)
+      assert.closeTo(yield* spread({ ceiling: "2 seconds" }), 2000, 100)
+      assert.closeTo(yield* spread({ floor: "1 minute" }), 60_000, 1000)
+    }))
 })
 
 describe("eta", () => {
@@ -124,7 +135,7 @@ describe("eta", () => {
         // The best of the blind: the one that is as late on the mean, with the fewest looks.
         const blind = yield* Effect.forEach(
           [0.005, 0.01, 0.02, 0.05, 0.1],
-          (ratio) => explain(adaptive({ ratio }), durations)
+          (ratio) => explain(adaptive({ ratio, floor: "1 second", ceiling: "5 minutes" }), durations)
         )
         const intervals = yield* Effect.forEach(
           [1, 2, 5, 10, 20],
