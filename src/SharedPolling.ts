@@ -295,7 +295,7 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
  *
  * With `list`, looks that fall within its `window` ask for the pages of their collection: what is before `/operations/{id}`
  * in a name, or else before its last segment. What no page shows, and what is done, is asked for by `get`; one look of each
- * round always is. A collection whose list is refused, answers for fewer than two looks a page, or shows as running what a
+ * round always is. A collection whose list is refused, on the whole answers for fewer than two looks a page, or shows as running what a
  * `get` saw done, is not listed again. A list that fails in passing fails its looks, as their own `get`s would have.
  *
  * With `every`, the layer reads the pages at a pace of its own, and each look after a wait's first is held: it is answered

@@ -175,6 +175,36 @@ describe("a list that is no help is not asked for again", () => {
       assert.isAtMost(result.count("list"), 2)
     }))
 
+  it.effect("but one that was of help is not given up for a few looks at what is on its last page", () =>
+    Effect.gen(function*() {
+      const ends = batches(1000, () => 100 * seconds)
+      const it = world({ ends })
+      const names = Object.keys(ends)
+      const wait = (name: string) => Operations.wait(name, { pollInterval: "1 minute" })
+      const fiber = yield* Effect.all([
+        Effect.forEach(names.slice(0, 990), wait, { concurrency: "unbounded" }),
+        Effect.delay(Effect.forEach(names.slice(990), wait, { concurrency: "unbounded" }), "10 seconds")
+      ], { concurrency: "unbounded" }).pipe(
+        Effect.provide(SharedPolling.layer({ list: { pageSize: 50, trustDone: true } }).pipe(Layer.provide(it.layer))),
+        Effect.forkChild
+      )
+      yield* TestClock.adjust("5 minutes")
+      yield* Fiber.join(fiber)
+      // Three rounds read 20 pages and ask once by get. The ten read one page, which has none of them; later ones do.
+      assert.deepStrictEqual([it.count("list"), it.count("get")], [3 * 20 + 1, 3 + 10])
+    }))
+
+  it.effect("and one that was of help for long is not asked for ever when it is no more", () =>
+    Effect.gen(function*() {
+      const ends = batches(300, () => 599 * seconds)
+      const { count } = yield* waitForAll({
+        ends,
+        page: (page, lists) => Effect.succeed(lists <= 30 ? page : { operations: [] })
+      })
+      // Ten rounds of three pages, and then a page each until what was earned is spent.
+      assert.strictEqual(count("list"), 30 + 101)
+    }))
+
   it.effect("a list that shows the past, once a get has told better", () =>
     Effect.gen(function*() {
       const frozen = ({ operations }: { readonly operations: ReadonlyArray<Operation.Operation> }) =>

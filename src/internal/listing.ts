@@ -20,6 +20,9 @@ import { pages } from "./pages.ts"
 /** A page is worth its request if it answers for more than one name. */
 const fewest = 2
 
+/** So many answers beyond that may be made up for later: a few looks at what is on the last page may ask for all pages. */
+const mostCredit = 200
+
 /** A shared look may end this much later than its wait, wherever it waited: as long as a request of its own would take. */
 const requestTime = Duration.toNanosUnsafe("30 seconds")
 
@@ -59,6 +62,8 @@ export interface Options {
 /** What is known of one collection: whether its pages are asked for, and what a `get` saw done in it, and when. */
 interface Collection {
   listed: boolean
+  /** How many more names its pages answered for than they had to. */
+  credit: number
   readonly done: Map<string, bigint>
 }
 
@@ -124,7 +129,7 @@ export const make = (
   const collectionOf = (parent: string): Collection => {
     const known = collections.get(parent)
     if (known !== undefined) return known
-    const collection: Collection = { listed: true, done: new Map() }
+    const collection: Collection = { listed: true, credit: 0, done: new Map() }
     collections.set(parent, collection)
     return collection
   }
@@ -180,7 +185,8 @@ export const make = (
       Stream.takeUntil(() => looks.size === 0 || !collection.listed),
       Stream.runDrain
     )
-    if (shown < fewest * asked) collection.listed = false
+    collection.credit = Math.min(mostCredit, collection.credit + shown - fewest * asked)
+    if (collection.credit < 0) collection.listed = false
   })
 
   /** Answers looks as far as the pages do, and has the rest asked for by `get`. */

@@ -94,12 +94,7 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
         : Effect.fail(transportError(request, new Error("This client cannot upgrade a connection")))
 
     /** With what Effect does for each request: a span, and an end with the scope or with who reads the answer. */
-    const tracked = HttpClient.make((request, url, signal) =>
-      send(request, url, (response) => {
-        response.endWith(signal)
-        return Effect.succeed(response)
-      })
-    )
+    const tracked = HttpClient.make((request, url, signal) => send(request, url, endedBy(signal)))
 
     /** Where no span is wanted, and the answer comes in one piece, there is nothing that Effect must do for it. */
     return HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
@@ -116,11 +111,14 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
   }
 )
 
+const endedBy = (signal: AbortSignal) => (response: LeanResponse): Answer => {
+  response.endWith(signal)
+  return Effect.succeed(response)
+}
+
+/** What Effect does for an answer that is not whole yet. */
 const endedWithReader = (response: LeanResponse): HttpClient.HttpClient =>
-  HttpClient.make((_request, _url, signal) => {
-    response.endWith(signal)
-    return Effect.succeed(response)
-  })
+  HttpClient.make((_request, _url, signal) => endedBy(signal)(response))
 
 const isTraced = (fiber: Fiber.Fiber<unknown, unknown>, request: HttpClientRequest): boolean =>
   !fiber.getRef(Tracer.DisablePropagation) && !fiber.getRef(HttpClient.TracerDisabledWhen)(request)
