@@ -153,11 +153,9 @@ export const make = (
   ) {
     const most = Math.max(1, Math.floor(looks.size / options.minNames))
     let askedAt = 0n
-    let asked = 0
-    let shown = 0
     const list = Effect.fnUntraced(function*(page: Parameters<Service["list"]>[0]) {
       askedAt = yield* Clock.monotonicTimeNanos
-      asked++
+      collection.credit -= fewest
       // What one look has left is not what the others have.
       return yield* Effect.provideService(client.list(page), CurrentPoll, undefined)
     })
@@ -172,7 +170,8 @@ export const make = (
       for (const row of operations) {
         const isAnswer = !row.done || (options.trustDone && hasResult(row))
         if (isAnswer) onRow(row.name, row, askedAt)
-        if (wanted.delete(row.name)) shown++
+        // A round whose looks are all answered does not come to its end.
+        if (wanted.delete(row.name)) collection.credit = Math.min(mostCredit, collection.credit + 1)
         const waiting = looks.get(row.name)
         if (waiting === undefined) continue
         looks.delete(row.name)
@@ -185,7 +184,6 @@ export const make = (
       Stream.takeUntil(() => looks.size === 0 || !collection.listed),
       Stream.runDrain
     )
-    collection.credit = Math.min(mostCredit, collection.credit + shown - fewest * asked)
     if (collection.credit < 0) collection.listed = false
   })
 
