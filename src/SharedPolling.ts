@@ -127,7 +127,6 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     }
   }
 
-  const every = options.list?.every === undefined ? undefined : Check.positiveDuration("every", options.list.every)
   const listing = options.list === undefined ?
     undefined :
     Listing.make(client, readList(options.list), run, (key, row, at) => {
@@ -195,12 +194,12 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     const until = Listing.untilOf(deadline)
     const { flight, last } = sharedOf(key, now)
     if (flight === undefined) {
+      const held = listing?.held
       if (
-        listing !== undefined && every !== undefined && known !== undefined &&
-        listing.holds(key, timeLeft(deadline, now), every) &&
+        held !== undefined && known !== undefined && held.holds(key, timeLeft(deadline, now)) &&
         (last === undefined || sameJson(last.operation, known))
       ) {
-        return (yield* listing.news(key, known, deadline, every)) ?? (yield* ask(name, key, until, interval))
+        return (yield* held.news(key, known, deadline)) ?? (yield* ask(name, key, until, interval))
       }
       if (last !== undefined && interval !== undefined && now - last.askedAt < Duration.toNanosUnsafe(interval)) {
         return last.operation
@@ -242,6 +241,7 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
 
 const readList = (options: ListOptions): Listing.Options => ({
   window: Check.finiteDuration("window", options.window ?? "250 millis"),
+  every: options.every === undefined ? undefined : Check.positiveDuration("every", options.every),
   minNames: Check.positiveInt("minNames", options.minNames ?? 5),
   pageSize: Check.positiveInt("pageSize", options.pageSize ?? 100),
   filter: options.filter,

@@ -53,6 +53,7 @@ const manyDone = 256
 /** @internal */
 export interface Options {
   readonly window: Duration.Duration
+  readonly every: Duration.Duration | undefined
   readonly minNames: number
   readonly pageSize: number
   readonly filter: string | undefined
@@ -123,7 +124,6 @@ export const make = (
   onRow: (key: string, operation: Operation, askedAt: bigint) => void
 ) => {
   const collections = new Map<string, Collection>()
-  const roundsIn = new Map<string, Rounds>()
 
   /** Made when a collection is first listed: many have no more than one operation. */
   const collectionOf = (parent: string): Collection => {
@@ -189,7 +189,7 @@ export const make = (
 
   /** Answers looks as far as the pages do, and has the rest asked for by `get`. */
   const answer = Effect.fnUntraced(function*(looks: Looks, parent: string) {
-    const rest = (exit: Exit.Exit<undefined, CallError>) => looks.forEach((waiting) => settle(waiting, exit))
+    const rest = (exit: Exit.Exit<undefined, CallError>) => settleAll(looks, exit)
     if (looks.size < options.minNames) return rest(Exit.succeed(undefined))
     const collection = collectionOf(parent)
     if (!collection.listed) return rest(Exit.succeed(undefined))
@@ -241,85 +241,92 @@ export const make = (
       return Effect.ensuring(Effect.request(look, resolver), leave(look))
     })
 
-  /** Those who come later are held anew. */
-  const end = (parent: string, rounds: Rounds) => {
-    if (roundsIn.get(parent) === rounds) roundsIn.delete(parent)
-  }
+  /** What holds looks, and reads the pages for them every so often. */
+  const holding = (every: Duration.Duration) => {
+    const roundsIn = new Map<string, Rounds>()
 
-  /** Reads the pages of a collection every so often, as long as looks are held, if there are enough for a page. */
-  const readFor = (parent: string, rounds: Rounds, every: Duration.Duration) => {
-    const { held } = rounds
-    const looks = () => byName(held)
-    const areOver = () => {
-      if (held.size > 0) return false
-      end(parent, rounds)
-      return true
+    /** Those who come later are held anew. */
+    const end = (parent: string, rounds: Rounds) => {
+      if (roundsIn.get(parent) === rounds) roundsIn.delete(parent)
     }
-    const round = Effect.andThen(Effect.sleep(every), Effect.suspend(() => answer(looks(), parent)))
-    const few = Effect.sync(() => {
-      const there = looks()
-      if (there.size < options.minNames) there.forEach((waiting) => settle(waiting, Exit.succeed(undefined)))
-    })
-    return Effect.sleep(options.window).pipe(
-      Effect.andThen(few),
-      Effect.andThen(Effect.whileLoop({ while: () => !areOver(), body: () => round, step: constVoid })),
-      Effect.raceFirst(expire(looks, every)),
-      // What ends them otherwise, as the end of the layer does, ends all that waits for them.
-      Effect.onError((cause) =>
-        Effect.sync(() => {
-          end(parent, rounds)
-          settle([...held.keys()], Exit.failCause(cause))
-        })
-      )
-    )
-  }
 
-  const roundsOf = (parent: string, every: Duration.Duration): Rounds => {
-    const known = roundsIn.get(parent)
-    if (known !== undefined) return known
-    const rounds: Rounds = { held: new Map(), fiber: undefined }
-    roundsIn.set(parent, rounds)
-    rounds.fiber = run(readFor(parent, rounds, every))
-    return rounds
-  }
-
-  /**
-   * What a page says of an operation that is not known yet. `undefined` is as for a row: that it must be asked for by `get`,
-   * as at the deadline.
-   */
-  const news = (
-    key: string,
-    known: Operation,
-    deadline: bigint | undefined,
-    every: Duration.Duration
-  ): Effect.Effect<Operation | undefined, CallError> =>
-    Effect.callback((resume) => {
-      const parent = parentOf(key)
-      const rounds = roundsOf(parent, every)
-      // The layer is closed.
-      if (rounds.fiber?.pollUnsafe() !== undefined) return resume(Effect.undefined)
-      const look: Waiting = {
-        until: deadline,
-        known,
-        answer: (exit) => {
-          rounds.held.delete(look)
-          resume(exit)
-        }
-      }
-      rounds.held.set(look, key)
-      return Effect.sync(() => {
-        rounds.held.delete(look)
-        if (rounds.held.size > 0) return
+    /** Reads the pages of a collection every so often, as long as looks are held, if there are enough for a page. */
+    const readFor = (parent: string, rounds: Rounds) => {
+      const { held } = rounds
+      const looks = () => byName(held)
+      const areOver = () => {
+        if (held.size > 0) return false
         end(parent, rounds)
-        rounds.fiber?.interruptUnsafe()
+        return true
+      }
+      const round = Effect.andThen(Effect.sleep(every), Effect.suspend(() => answer(looks(), parent)))
+      const few = Effect.sync(() => {
+        const there = looks()
+        if (there.size < options.minNames) settleAll(there, Exit.succeed(undefined))
       })
-    })
+      return Effect.sleep(options.window).pipe(
+        Effect.andThen(few),
+        Effect.andThen(Effect.whileLoop({ while: () => !areOver(), body: () => round, step: constVoid })),
+        Effect.raceFirst(expire(looks, every)),
+        // What ends them otherwise, as the end of the layer does, ends all that waits for them.
+        Effect.onError((cause) =>
+          Effect.sync(() => {
+            end(parent, rounds)
+            settle([...held.keys()], Exit.failCause(cause))
+          })
+        )
+      )
+    }
 
-  /** Whether a look may be held: its collection is listed, and it has so much time that its end is seen in time. */
-  const holds = (key: string, left: Duration.Duration, every: Duration.Duration): boolean =>
-    collections.get(parentOf(key))?.listed !== false && Duration.isGreaterThanOrEqualTo(left, Duration.times(every, 2))
+    const roundsOf = (parent: string): Rounds => {
+      const known = roundsIn.get(parent)
+      if (known !== undefined) return known
+      const rounds: Rounds = { held: new Map(), fiber: undefined }
+      roundsIn.set(parent, rounds)
+      rounds.fiber = run(readFor(parent, rounds))
+      return rounds
+    }
 
-  return { row, get, holds, news }
+    /**
+     * What a page says of an operation that is not known yet. `undefined` is as for a row: that it must be asked for by `get`,
+     * as at the deadline.
+     */
+    const news = (
+      key: string,
+      known: Operation,
+      deadline: bigint | undefined
+    ): Effect.Effect<Operation | undefined, CallError> =>
+      Effect.callback((resume) => {
+        const parent = parentOf(key)
+        const rounds = roundsOf(parent)
+        // The layer is closed.
+        if (rounds.fiber?.pollUnsafe() !== undefined) return resume(Effect.undefined)
+        const look: Waiting = {
+          until: deadline,
+          known,
+          answer: (exit) => {
+            rounds.held.delete(look)
+            resume(exit)
+          }
+        }
+        rounds.held.set(look, key)
+        return Effect.sync(() => {
+          rounds.held.delete(look)
+          if (rounds.held.size > 0) return
+          end(parent, rounds)
+          rounds.fiber?.interruptUnsafe()
+        })
+      })
+
+    /** Whether a look may be held: its collection is listed, and it has so much time that its end is seen in time. */
+    const holds = (key: string, left: Duration.Duration): boolean =>
+      collections.get(parentOf(key))?.listed !== false &&
+      Duration.isGreaterThanOrEqualTo(left, Duration.times(every, 2))
+
+    return { holds, news }
+  }
+
+  return { row, get, held: options.every === undefined ? undefined : holding(options.every) }
 }
 
 /** Whether a row says what a look does not know. */
@@ -350,6 +357,9 @@ const expire = (looks: () => Looks, atMost: Duration.Duration = Duration.infinit
 const settle = (waiting: ReadonlyArray<Waiting>, exit: Exit.Exit<Operation | undefined, CallError>) => {
   for (const { answer } of waiting) answer(exit)
 }
+
+const settleAll = (looks: Looks, exit: Exit.Exit<undefined, CallError>) =>
+  looks.forEach((waiting) => settle(waiting, exit))
 
 /** The collection that an operation is listed in: what is before `/operations/{id}`, or else before the last segment. */
 const parentOf = (name: string): string => {
