@@ -3,14 +3,15 @@
  * measurement a process of its own. What was measured is kept in `results/runs.json`, so that a run which ends for lack of
  * time (`--minutes`) goes on the next time; `--fresh` begins anew. `--systems` and `--waits` choose, `--runs` says how often.
  */
-import { execFile, execFileSync, fork } from "node:child_process"
+import { execFile, fork } from "node:child_process"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg, totalmem } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs, promisify } from "node:util"
+import * as Readme from "../readme.ts"
 import { bundles } from "./bundles.ts"
 import { chart } from "./peers/chart.js"
-import { report, type Results, type Run, write } from "./report.ts"
+import { report, type Results, type Run, summary } from "./report.ts"
 import { schedules } from "./schedules.ts"
 import { systems } from "./systems.ts"
 import type { Measured, Task } from "./waiter.ts"
@@ -122,8 +123,4 @@ writeFileSync(here(`${folder}/schedules.json`), JSON.stringify(all.schedules, un
 writeFileSync(here(`${folder}/bench.svg`), chart(all))
 console.log(table)
 
-if (!flags.quick) {
-  const readme = here("../../README.md")
-  writeFileSync(readme, write(readFileSync(readme, "utf8"), all))
-  execFileSync("dprint", ["fmt", readme], { stdio: "inherit" })
-}
+if (!flags.quick) Readme.write("costs", summary(all))

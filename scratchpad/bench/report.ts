@@ -1,4 +1,5 @@
 /** What was measured, as a table: medians, their ratio to the floor, and how far the runs lie apart. */
+import { table } from "../readme.ts"
 import type { Bundle } from "./bundles.ts"
 import type { ScheduleCost } from "./schedules.ts"
 import { floor, systems, waitersPerName } from "./systems.ts"
@@ -38,10 +39,6 @@ export const over = (runs: ReadonlyArray<Run>, system: string, waits: number, of
   )
   return { median: median(values), least: Math.min(...values), most: Math.max(...values), count: values.length }
 }
-
-const row = (cells: ReadonlyArray<string>) => `| ${cells.join(" | ")} |`
-const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>) =>
-  [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n")
 
 const number = (value: number, digits = 0) => Number.isFinite(value) ? value.toFixed(digits) : "–"
 
@@ -117,10 +114,8 @@ export const report = ({ bundles, machine, runs, schedules }: All): string => {
   return [`${processor}, ${memory}, Node ${node}.`, ...sections, sizes, costs, ""].join("\n\n")
 }
 
-const block = /(<!-- costs: [^>]*-->\n)[^]*?(<!-- end of costs -->)/
-
-/** The README with the short table: processor time at two thousand waits, memory at ten and at a hundred thousand. */
-export const write = (readme: string, { machine, runs }: Results): string => {
+/** The short table: processor time at two thousand waits, memory at ten and at a hundred thousand. */
+export const summary = ({ machine, runs }: Results): string => {
   const waits = 2000
   const at = (system: string, of: (measured: Measured) => number) => over(runs, system, waits, of).median
   const perWait = ({ cpu }: Measured) => cpu / waits
@@ -156,5 +151,5 @@ export const write = (readme: string, { machine, runs }: Results): string => {
   const note =
     `Medians (runs with so many waits: ${counts.join("; ")}), on ${machine.processor} with ${machine.memory} and ` +
     `Node ${machine.node.slice(1)}, load average ${number(Math.min(...loads), 1)} to ${number(Math.max(...loads), 1)}.`
-  return readme.replace(block, (_, begin: string, end: string) => `${begin}\n${table(head, rows)}\n\n${note}\n\n${end}`)
+  return `${table(head, rows)}\n\n${note}`
 }

@@ -1,4 +1,5 @@
 /** What a page has to load: the programs that are measured, and the table of the README. */
+import * as Readme from "../readme.ts"
 import { bundle, gzipped } from "./bundle.ts"
 
 const run = (imports: string, program: string, layer: string) =>
@@ -38,29 +39,21 @@ export const measure = (): Promise<ReadonlyArray<Row>> =>
     return { title, sizes: isOurs ? [...lengths, Buffer.byteLength(own.code), await gzipped(own.code)] : lengths }
   }))
 
-const begin = "<!-- sizes: npm run sizes writes them -->\n\n"
-const end = "\n\n<!-- end of sizes -->"
-
 const kB = (bytes: number | undefined) => bytes === undefined ? "" : `${(bytes / 1000).toFixed(1)} kB`
 
-/** The README with the table of these sizes. */
-export const write = (readme: string, rows: ReadonlyArray<Row>): string => {
-  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)]
-  if (from < 0 || to < 0) throw new Error("the README has no place for the sizes")
-  const lines = rows.map(({ sizes, title }) => `| ${[title, ...[0, 1, 2, 3].map((i) => kB(sizes[i]))].join(" | ")} |`)
-  const table = [
-    "| a program | minified | gzipped | of it ours | gzipped |",
-    "| --- | --- | --- | --- | --- |",
-    ...lines
-  ]
-  return readme.slice(0, from + begin.length) + table.join("\n") + readme.slice(to)
-}
+/** Writes the table of these sizes into the README. */
+export const write = (rows: ReadonlyArray<Row>): void =>
+  Readme.write(
+    "sizes",
+    Readme.table(
+      ["a program", "minified", "gzipped", "of it ours", "gzipped"],
+      rows.map(({ sizes, title }) => [title, ...[0, 1, 2, 3].map((i) => kB(sizes[i]))])
+    )
+  )
 
 /** The sizes that the README tells, in bytes. */
-export const read = (readme: string): ReadonlyArray<Row> => {
-  const table = readme.slice(readme.indexOf(begin) + begin.length, readme.indexOf(end))
-  return table.split("\n").slice(2).map((line) => {
+export const read = (readme: string): ReadonlyArray<Row> =>
+  Readme.read(readme, "sizes").split("\n").slice(2).map((line) => {
     const [title = "", ...cells] = line.split("|").slice(1, -1).map((cell) => cell.trim())
     return { title, sizes: cells.flatMap((cell) => cell === "" ? [] : [parseFloat(cell) * 1000]) }
   })
-}
