@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -165,15 +166,15 @@ export const make = Effect.fnUntraced(function*(
   endpoint: Endpoint,
   options: Options = {}
 ): Effect.fn.Return<Service, never, HttpClient.HttpClient> {
-  const send = yield* Transport.sender((options.transformClient ?? identity)(yield* HttpClient.HttpClient))
+  const http = (options.transformClient ?? identity)(yield* HttpClient.HttpClient)
   const requestTimeout = Check.positiveDuration("requestTimeout", options.requestTimeout ?? "30 seconds")
   const maxBodyBytes = Check.positiveInt("maxBodyBytes", options.maxBodyBytes ?? 16 * 1024 * 1024)
+  const send = yield* Transport.exchanger(http, maxBodyBytes)
   const turns = yield* PartitionedSemaphore.make<string>({
     permits: Check.positiveInt("maxInFlight", options.maxInFlight ?? 64)
   })
 
-  const timedOut = (call: Transport.Call, detail: string) =>
-    Effect.fail(new TransportError({ ...call, kind: "Timeout", detail }))
+  const timedOut = (call: Transport.Call, detail: string) => new TransportError({ ...call, kind: "Timeout", detail })
 
   // A credential that is there needs no time.
   const auth = Exit.isExit(endpoint.auth) ? endpoint.auth : Effect.timeoutOrElse(endpoint.auth, {
@@ -196,15 +197,16 @@ export const make = Effect.fnUntraced(function*(
   const exchange = Effect.fnUntraced(function*(
     call: Transport.Call,
     request: HttpClientRequest.HttpClientRequest,
-    credential: AuthHeaders
+    credential: AuthHeaders,
+    timeout: Duration.Duration
   ) {
     if (last?.credential !== credential) last = { credential, ...signedBy(credential) }
     const { headers, mask, names } = last
     const whole = request.pipe(HttpClientRequest.prependUrl(endpoint.baseUrl), HttpClientRequest.setHeaders(headers))
-    const answer = yield* send(whole, names).pipe(
-      Effect.flatMap((response) => Transport.readAnswer(response, maxBodyBytes)),
-      Effect.mapError(Transport.fromHttpClientError(call, mask))
-    )
+    const answer = yield* Effect.mapError(send(whole, names, timeout), (error) =>
+      Cause.isTimeoutError(error)
+        ? timedOut(call, `no whole answer within ${Duration.format(timeout)}`)
+        : Transport.fromHttpClientError(call, mask)(error))
     if (answer.status >= 200 && answer.status < 300) return { ...answer, mask }
     return yield* Transport.toHttpError(call, answer, mask, yield* Clock.currentTimeMillis)
   })
@@ -230,20 +232,13 @@ export const make = Effect.fnUntraced(function*(
       })),
       Effect.andThen(
         Effect.sleep(left),
-        Effect.suspend(() => started ? Effect.never : timedOut(call, "no turn before the wait's deadline"))
+        Effect.suspend(() => started ? Effect.never : Effect.fail(timedOut(call, "no turn before the wait's deadline")))
       )
     )
   })
 
   const perform = (call: Transport.Call, request: HttpClientRequest.HttpClientRequest, timeout = requestTimeout) =>
-    inTurn(
-      call,
-      Effect.flatMap(auth, (credential) =>
-        Effect.timeoutOrElse(exchange(call, request, credential), {
-          duration: timeout,
-          orElse: () => timedOut(call, `no whole answer within ${Duration.format(timeout)}`)
-        }))
-    )
+    inTurn(call, Effect.flatMap(auth, (credential) => exchange(call, request, credential, timeout)))
 
   const request = (verb: Verb, name: string, timeout?: Duration.Duration) =>
     Effect.fromResult(endpoint.request(verb, name, timeout))

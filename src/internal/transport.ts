@@ -1,3 +1,5 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,6 +19,7 @@ import * as OperationsError from "../OperationsError.ts"
 import * as RpcStatus from "../RpcStatus.ts"
 import { parseJson, sameJson } from "./json.ts"
 import type { Mask } from "./mask.ts"
+import * as RequestTimeout from "./requestTimeout.ts"
 
 /** What a call is about, as every error of it says. */
 export interface Call {
@@ -214,8 +217,8 @@ export const sender = Effect.fnUntraced(function*(http: HttpClient.HttpClient) {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     redirect: "manual"
   } as const
-  return (request: HttpClientRequest.HttpClientRequest, secrets: ReadonlyArray<string>) =>
-    http.execute(request).pipe(
+  return (request: HttpClientRequest.HttpClientRequest, secrets: ReadonlyArray<string>, execute = http.execute) =>
+    execute(request).pipe(
       // A client that was told to fail outside of 2xx has the answer in its error.
       Effect.catchIf(isStatusError, ({ reason }) => Effect.succeed(reason.response)),
       Effect.updateContext((context: Context.Context<never>) =>
@@ -233,6 +236,35 @@ export const sender = Effect.fnUntraced(function*(http: HttpClient.HttpClient) {
       )
     )
 })
+
+// A client's timer knows the clock of the machine only, and one that is set for longer than this goes off at once.
+const machineClock = Context.get(Context.empty(), Clock.Clock)
+const longestTimer = Duration.millis(2 ** 31 - 1)
+
+/**
+ * Makes what sends requests as {@link sender} does, and reads their answers to the end or to the limit, all within a time.
+ *
+ * @internal
+ */
+export const exchanger = Effect.fnUntraced(function*(http: HttpClient.HttpClient, maxBytes: number) {
+  const send = yield* sender(http)
+  const executeWithin = RequestTimeout.implementedBy(http)
+  const read = Effect.flatMap((response: HttpClientResponse.HttpClientResponse) => readAnswer(response, maxBytes))
+  return (
+    request: HttpClientRequest.HttpClientRequest,
+    secrets: ReadonlyArray<string>,
+    timeout: Duration.Duration
+  ): Effect.Effect<Answer, HttpClientError.HttpClientError | Cause.TimeoutError> =>
+    Effect.withFiber((fiber) =>
+      executeWithin === undefined || fiber.getRef(Clock.Clock) !== machineClock ||
+        Duration.isGreaterThan(timeout, longestTimer)
+        ? Effect.timeout(read(send(request, secrets)), timeout)
+        : Effect.mapError(read(send(request, secrets, (request) => executeWithin(request, timeout))), timeoutOr)
+    )
+})
+
+const timeoutOr = (error: HttpClientError.HttpClientError) =>
+  Cause.isTimeoutError(error.reason.cause) ? error.reason.cause : error
 
 /**
  * Whether a path begins at the API's root and has no segment that would leave it, however that is written.

@@ -7,6 +7,7 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeStream from "@effect/platform-node/NodeStream"
 import type * as Undici from "@effect/platform-node/Undici"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Headers from "effect/http/Headers"
@@ -19,6 +20,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Tracer from "effect/Tracer"
 import { Readable } from "node:stream"
+import * as RequestTimeout from "../internal/requestTimeout.ts"
 import { type Answer, Exchange, type LeanResponse, transportError } from "./internal/exchange.ts"
 
 type Body = Exclude<Undici.Dispatcher.DispatchOptions["body"], undefined>
@@ -73,11 +75,16 @@ const headersOf = ({ body, headers }: HttpClientRequest): Headers.Headers =>
 export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Dispatcher> = Effect.map(
   NodeHttpClient.Dispatcher,
   (dispatcher) => {
-    const send = (request: HttpClientRequest, url: URL, unfinished: (response: LeanResponse) => Answer): Answer =>
+    const send = (
+      request: HttpClientRequest,
+      url: URL,
+      unfinished: (response: LeanResponse) => Answer,
+      timeout: Duration.Duration | undefined
+    ): Answer =>
       request.headers["upgrade"] === undefined
         ? Effect.flatMap(bodyOf(request), (body) =>
           Effect.callback((resume) => {
-            const exchange = new Exchange(request, url, resume, unfinished)
+            const exchange = new Exchange(request, url, resume, unfinished, timeout)
             try {
               dispatcher.dispatch({
                 origin: url.origin,
@@ -87,26 +94,31 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
                 body
               }, exchange)
             } catch (cause) {
-              resume(Effect.fail(transportError(request, cause)))
+              exchange.fail(cause)
             }
             return Effect.sync(exchange.abort)
           }))
         : Effect.fail(transportError(request, new Error("This client cannot upgrade a connection")))
 
     /** With what Effect does for each request: a span, and an end with the scope or with who reads the answer. */
-    const tracked = HttpClient.make((request, url, signal) => send(request, url, endedBy(signal)))
+    const tracked = (timeout: Duration.Duration | undefined) =>
+      HttpClient.make((request, url, signal) => send(request, url, endedBy(signal), timeout))
 
     /** Where no span is wanted, and the answer comes in one piece, there is nothing that Effect must do for it. */
-    return HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
-      Effect.flatMap((request) =>
-        Effect.withFiber((fiber) => {
-          const url = Url.make(request.url, request.urlParams, Option.getOrUndefined(request.hash))
-          return Result.isFailure(url) || isTraced(fiber, request)
-            ? tracked.execute(request)
-            : send(request, url.success, (response) => endedWithReader(response).execute(request))
-        })
+    const execute = (request: HttpClientRequest, timeout?: Duration.Duration): Answer =>
+      Effect.withFiber((fiber) => {
+        const url = Url.make(request.url, request.urlParams, Option.getOrUndefined(request.hash))
+        return Result.isFailure(url) || isTraced(fiber, request)
+          ? tracked(timeout).execute(request)
+          : send(request, url.success, (response) => endedWithReader(response).execute(request), timeout)
+      })
+
+    return RequestTimeout.implement(
+      HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
+        Effect.flatMap((request) => execute(request)),
+        Effect.succeed
       ),
-      Effect.succeed
+      execute
     )
   }
 )

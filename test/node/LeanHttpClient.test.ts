@@ -1,10 +1,12 @@
 /** What any HTTP client must do, of the lean one. What the library asks of it is in test/reliability and test/load. */
 import { NodeHttpClient } from "@effect/platform-node"
 import Undici, { type Dispatcher } from "@effect/platform-node/Undici"
-import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Option, Scheduler, type Scope, Stream } from "effect"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Option, Schedule, Scheduler, type Scope, Stream } from "effect"
+import { Endpoint, OperationsClient, type OperationsError } from "effect-lro"
 import { LeanHttpClient } from "effect-lro/node"
 import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest, type HttpMethod, UrlParams } from "effect/http"
+import { TestClock } from "effect/testing"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
 import { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
@@ -229,6 +231,99 @@ describe.each([true, false])("with spans: %s", (wanted) => {
         assert.isBelow(sent, size)
         const bytes = yield* Stream.runFold(response.stream, () => 0, (sum, chunk) => sum + chunk.byteLength)
         assert.strictEqual(bytes, size)
+      }).pipe(lean))
+  })
+
+  describe("the time of a request", () => {
+    const get = (url: string, options: OperationsClient.Options) =>
+      Effect.flatMap(
+        OperationsClient.make(Endpoint.make({ baseUrl: url }), options),
+        (client) => client.get("operations/a")
+      )
+
+    const kindOf = <A, R>(call: Effect.Effect<A, OperationsError.CallError, R>) =>
+      Effect.map(Effect.flip(call), (error) => error._tag === "TransportError" ? error.kind : error._tag)
+
+    it.live("passes while it waits for a connection, and then it is never sent", () =>
+      Effect.gen(function*() {
+        const held = yield* Deferred.make<() => void>()
+        const seen: Array<string | undefined> = []
+        const url = yield* serve((request, response) => {
+          seen.push(request.url)
+          if (request.url === "/held") Deferred.doneUnsafe(held, Effect.succeed(() => response.end()))
+          else response.end()
+        })
+        const holder = yield* Effect.forkChild(HttpClient.get(`${url}/held`))
+        const release = yield* Deferred.await(held)
+        assert.strictEqual(yield* kindOf(get(url, { requestTimeout: "50 millis" })), "Timeout")
+        release()
+        yield* Fiber.join(holder)
+        yield* HttpClient.get(`${url}/later`)
+        assert.deepStrictEqual(seen, ["/held", "/later"])
+      }).pipe(Effect.provide(LeanHttpClient.layerOptions({ connections: 1 })), Effect.scoped, spans))
+
+    it.live("passes in the midst of what is compressed, and the connection is closed", () =>
+      Effect.gen(function*() {
+        let closed = false
+        const url = yield* serve((_, response) => {
+          response.on("close", () => closed = true)
+          response.writeHead(200, { "content-encoding": "gzip" }).write(gzipSync("x".repeat(9999)).subarray(0, 20))
+        })
+        assert.strictEqual(yield* kindOf(get(url, { requestTimeout: "100 millis" })), "Timeout")
+        yield* eventually(() => "the connection is open", () => closed)
+      }).pipe(lean))
+
+    it.live("is over all that a client made from this one does", () =>
+      Effect.gen(function*() {
+        let seen = 0
+        const url = yield* serve((_, response) => {
+          seen++
+          response.destroy()
+        })
+        const transformClient = (client: HttpClient.HttpClient) =>
+          HttpClient.retry(client, { schedule: Schedule.spaced("20 millis") })
+        assert.strictEqual(yield* kindOf(get(url, { requestTimeout: "200 millis", transformClient })), "Timeout")
+        assert.isAbove(seen, 1)
+      }).pipe(lean))
+
+    it.live("ends with a request that cannot be sent", () =>
+      Effect.gen(function*() {
+        const set = vi.spyOn(globalThis, "setTimeout")
+        const cleared = vi.spyOn(globalThis, "clearTimeout")
+        yield* Effect.addFinalizer(() => Effect.sync(vi.restoreAllMocks))
+        const destroyed = new Undici.Agent()
+        yield* Effect.promise(() => destroyed.destroy())
+        const throwing = new (class extends Undici.Dispatcher {
+          override dispatch(): never {
+            throw new Error("no dispatch")
+          }
+        })()
+        for (const dispatcher of [destroyed, throwing]) {
+          const client = yield* Effect.provideService(LeanHttpClient.make, NodeHttpClient.Dispatcher, dispatcher)
+          const call = get("http://127.0.0.1:1", { requestTimeout: 54_321 })
+          assert.strictEqual(yield* kindOf(Effect.provideService(call, HttpClient.HttpClient, client)), "Connection")
+        }
+        const timers = set.mock.results.filter((_, i) => set.mock.calls[i]?.[1] === 54_321).map(({ value }) => value)
+        assert.lengthOf(timers, 2)
+        assert.includeMembers(cleared.mock.calls.map(([timer]) => timer), timers)
+      }).pipe(Effect.scoped, spans))
+
+    it.effect("is that of the clock in use", () =>
+      Effect.gen(function*() {
+        const asked = yield* Deferred.make<void>()
+        const url = yield* serve(() => Deferred.doneUnsafe(asked, Effect.void))
+        const fiber = yield* Effect.forkChild(kindOf(get(url, { requestTimeout: "1 hour" })))
+        yield* Deferred.await(asked)
+        yield* TestClock.adjust("1 hour")
+        assert.strictEqual(yield* Fiber.join(fiber), "Timeout")
+      }).pipe(lean))
+
+    it.live("may be longer than a timer lasts", () =>
+      Effect.gen(function*() {
+        const url = yield* serve((_, response) =>
+          void setTimeout(() => response.end(JSON.stringify({ name: "operations/a" })), 50)
+        )
+        assert.strictEqual((yield* get(url, { requestTimeout: "30 days" }))._tag, "Running")
       }).pipe(lean))
   })
 

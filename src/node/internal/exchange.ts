@@ -2,6 +2,7 @@ import * as NodeStream from "@effect/platform-node/NodeStream"
 import type * as Undici from "@effect/platform-node/Undici"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Cookies from "effect/http/Cookies"
 import * as Headers from "effect/http/Headers"
@@ -25,6 +26,8 @@ const readAhead = 64 * 1024
 /** @internal */
 export const transportError = (request: HttpClientRequest, cause: unknown) =>
   new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
+
+const interrupted = () => new Error("The request was interrupted")
 
 export type Answer = Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
 
@@ -50,23 +53,29 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   private bytes = 0
   private end: { readonly cause: unknown } | "whole" | undefined
   private wake: (() => void) | undefined
+  private readonly timer: NodeJS.Timeout | undefined
 
-  /** An answer of which more is to come is handed to `unfinished`, for it must be ended when nobody wants the rest. */
+  /**
+   * An answer of which more is to come is handed to `unfinished`, for it must be ended when nobody wants the rest. Where there
+   * is a timeout, the answer must be whole by then.
+   */
   constructor(
     request: HttpClientRequest,
     url: URL,
     resume: (answer: Answer) => void,
-    unfinished: (response: LeanResponse) => Answer
+    unfinished: (response: LeanResponse) => Answer,
+    timeout: Duration.Duration | undefined
   ) {
     this.request = request
     this.url = url
     this.resume = resume
     this.unfinished = unfinished
+    this.timer = timeout && setTimeout(this.timedOut, Duration.toMillis(timeout))
   }
 
   onRequestStart(controller: Undici.Dispatcher.DispatchController) {
     this.controller = controller
-    if (this.isAborted) this.abort()
+    if (this.isAborted) controller.abort(interrupted())
   }
 
   onResponseStart(_: unknown, status: number, headers: Head["headers"]) {
@@ -86,15 +95,30 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   }
 
   onResponseEnd() {
-    this.end = "whole"
-    this.wake?.()
+    this.over("whole")
   }
 
   onResponseError(_: unknown, cause: Error) {
-    this.end = { cause }
-    this.wake?.()
+    this.fail(cause)
+  }
+
+  fail(cause: unknown) {
+    this.over({ cause })
     // Not before an answer that began in the same tick.
     queueMicrotask(() => this.tell(Effect.fail(transportError(this.request, cause))))
+  }
+
+  private over(end: { readonly cause: unknown } | "whole") {
+    clearTimeout(this.timer)
+    this.end ??= end
+    this.wake?.()
+  }
+
+  private readonly timedOut = () => {
+    const cause = new Cause.TimeoutError()
+    this.close(cause)
+    // Of a request that waits for a connection undici would tell only when it has one.
+    this.fail(cause)
   }
 
   private tell(answer: Answer) {
@@ -138,9 +162,12 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   }
 
   /** Closes the connection, unless all has come. */
-  readonly abort = () => {
+  readonly abort = () => this.close(interrupted())
+
+  private close(cause: Error) {
+    clearTimeout(this.timer)
     this.isAborted = true
-    if (!this.isOver) this.controller?.abort(new Error("The request was interrupted"))
+    if (!this.isOver) this.controller?.abort(cause)
   }
 }
 
