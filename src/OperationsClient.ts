@@ -6,7 +6,6 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -174,8 +173,6 @@ export const make = Effect.fnUntraced(function*(
     permits: Check.positiveInt("maxInFlight", options.maxInFlight ?? 64)
   })
 
-  const timedOut = (call: Transport.Call, detail: string) => new TransportError({ ...call, kind: "Timeout", detail })
-
   // A credential that is there needs no time.
   const auth = Exit.isExit(endpoint.auth) ? endpoint.auth : Effect.timeoutOrElse(endpoint.auth, {
     duration: requestTimeout,
@@ -203,10 +200,7 @@ export const make = Effect.fnUntraced(function*(
     if (last?.credential !== credential) last = { credential, ...signedBy(credential) }
     const { headers, mask, names } = last
     const whole = request.pipe(HttpClientRequest.prependUrl(endpoint.baseUrl), HttpClientRequest.setHeaders(headers))
-    const answer = yield* Effect.mapError(send(whole, names, timeout), (error) =>
-      Cause.isTimeoutError(error)
-        ? timedOut(call, `no whole answer within ${Duration.format(timeout)}`)
-        : Transport.fromHttpClientError(call, mask)(error))
+    const answer = yield* Effect.mapError(send(whole, names, timeout), Transport.fromHttpClientError(call, mask))
     if (answer.status >= 200 && answer.status < 300) return { ...answer, mask }
     return yield* Transport.toHttpError(call, answer, mask, yield* Clock.currentTimeMillis)
   })
@@ -232,7 +226,13 @@ export const make = Effect.fnUntraced(function*(
       })),
       Effect.andThen(
         Effect.sleep(left),
-        Effect.suspend(() => started ? Effect.never : Effect.fail(timedOut(call, "no turn before the wait's deadline")))
+        Effect.suspend(() =>
+          started
+            ? Effect.never
+            : Effect.fail(
+              new TransportError({ ...call, kind: "Timeout", detail: "no turn before the wait's deadline" })
+            )
+        )
       )
     )
   })

@@ -1,4 +1,3 @@
-import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -34,11 +33,12 @@ export interface Call {
  * @internal
  */
 export const fromHttpClientError =
-  (call: Call, mask: Mask) => ({ reason }: HttpClientError.HttpClientError): OperationsError.TransportError => {
+  (call: Call, mask: Mask) => (error: HttpClientError.HttpClientError): OperationsError.TransportError => {
+    const { reason } = error
     const { code, text } = innermost(reason.cause)
     return new OperationsError.TransportError({
       ...call,
-      kind: kindOf(reason._tag, code),
+      kind: RequestTimeout.isTimedOut(error) ? "Timeout" : kindOf(reason._tag, code),
       ...(code === undefined ? undefined : { code }),
       detail: mask.text(text ?? reason._tag).slice(0, 400).toWellFormed()
     })
@@ -127,7 +127,10 @@ export const readAnswer = (response: HttpClientResponse.HttpClientResponse, maxB
       }))
     return read.pipe(
       (read) => isOk ? read : Effect.timeoutOption(read, errorBodyTime),
-      Effect.catchIf((error) => !isOk || error.reason._tag === "EmptyBodyError", () => Effect.void),
+      Effect.catchIf(
+        (error) => isOk ? error.reason._tag === "EmptyBodyError" : !RequestTimeout.isTimedOut(error),
+        () => Effect.void
+      ),
       Effect.map((): Answer => {
         const cut = bytes > limit
         // The text of an answer that is too large is never used; made as it comes in, it would weigh as much again.
@@ -217,7 +220,8 @@ export const sender = Effect.fnUntraced(function*(http: HttpClient.HttpClient) {
     ...Option.getOrUndefined(yield* Effect.serviceOption(FetchHttpClient.RequestInit)),
     redirect: "manual"
   } as const
-  return (request: HttpClientRequest.HttpClientRequest, secrets: ReadonlyArray<string>, execute = http.execute) =>
+  const plain = (request: HttpClientRequest.HttpClientRequest) => http.execute(request)
+  return (request: HttpClientRequest.HttpClientRequest, secrets: ReadonlyArray<string>, execute = plain) =>
     execute(request).pipe(
       // A client that was told to fail outside of 2xx has the answer in its error.
       Effect.catchIf(isStatusError, ({ reason }) => Effect.succeed(reason.response)),
@@ -237,8 +241,10 @@ export const sender = Effect.fnUntraced(function*(http: HttpClient.HttpClient) {
     )
 })
 
-// A client's timer knows the clock of the machine only, and one that is set for longer than this goes off at once.
+/** The only clock that a client's own timer knows. */
 const machineClock = Context.get(Context.empty(), Clock.Clock)
+
+// A timer that is set for longer goes off at once.
 const longestTimer = Duration.millis(2 ** 31 - 1)
 
 /**
@@ -248,23 +254,23 @@ const longestTimer = Duration.millis(2 ** 31 - 1)
  */
 export const exchanger = Effect.fnUntraced(function*(http: HttpClient.HttpClient, maxBytes: number) {
   const send = yield* sender(http)
-  const executeWithin = RequestTimeout.implementedBy(http)
+  const executeWithin = RequestTimeout.getSelfTimed(http)
   const read = Effect.flatMap((response: HttpClientResponse.HttpClientResponse) => readAnswer(response, maxBytes))
   return (
     request: HttpClientRequest.HttpClientRequest,
     secrets: ReadonlyArray<string>,
     timeout: Duration.Duration
-  ): Effect.Effect<Answer, HttpClientError.HttpClientError | Cause.TimeoutError> =>
+  ): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
     Effect.withFiber((fiber) =>
       executeWithin === undefined || fiber.getRef(Clock.Clock) !== machineClock ||
         Duration.isGreaterThan(timeout, longestTimer)
-        ? Effect.timeout(read(send(request, secrets)), timeout)
-        : Effect.mapError(read(send(request, secrets, (request) => executeWithin(request, timeout))), timeoutOr)
+        ? Effect.timeoutOrElse(read(send(request, secrets)), {
+          duration: timeout,
+          orElse: () => Effect.fail(RequestTimeout.timedOut(request, timeout))
+        })
+        : read(send(request, secrets, (request) => executeWithin(request, timeout)))
     )
 })
-
-const timeoutOr = (error: HttpClientError.HttpClientError) =>
-  Cause.isTimeoutError(error.reason.cause) ? error.reason.cause : error
 
 /**
  * Whether a path begins at the API's root and has no segment that would leave it, however that is written.

@@ -1,6 +1,6 @@
 /**
- * An HTTP client that spends little on each request: undici's own dispatch, without the stream, the promises and the
- * timers that its `request` and `fetch` make for each answer.
+ * An HTTP client that spends little on each request: undici's own dispatch, without the stream and the promises that its
+ * `request` and `fetch` make for each answer.
  *
  * @since 0.1.0
  */
@@ -113,7 +113,7 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
           : send(request, url.success, (response) => endedWithReader(response).execute(request), timeout)
       })
 
-    return RequestTimeout.implement(
+    return RequestTimeout.setSelfTimed(
       HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
         Effect.flatMap((request) => execute(request)),
         Effect.succeed
@@ -168,6 +168,8 @@ export const layerNoDispatcher: Layer.Layer<HttpClient.HttpClient, never, NodeHt
  *   most with backoff), and is closed before the load balancers in use give it up (60 seconds and more). A server that
  *   says how long it keeps connections is believed.
  * - `headersTimeout`, `bodyTimeout`: none, since a call has a time of its own (`requestTimeout`).
+ * - `allowH2`: false, where undici has HTTP/2. A request that ran out of time then closes its connection, so that the next look
+ *   has another; one stream of many leaves a dead connection to all that follow.
  * - `connections`: no bound, since the calls are bounded (`maxInFlight`).
  *
  * **Example** (At most eight connections to a host)
@@ -184,7 +186,13 @@ export const layerNoDispatcher: Layer.Layer<HttpClient.HttpClient, never, NodeHt
 export const layerOptions = (options?: Undici.Agent.Options): Layer.Layer<HttpClient.HttpClient> =>
   Layer.provide(
     layerNoDispatcher,
-    NodeHttpClient.layerDispatcherOptions({ keepAliveTimeout: 40_000, headersTimeout: 0, bodyTimeout: 0, ...options })
+    NodeHttpClient.layerDispatcherOptions({
+      keepAliveTimeout: 40_000,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: false,
+      ...options
+    })
   )
 
 /**

@@ -2,17 +2,21 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import Undici, { type Dispatcher } from "@effect/platform-node/Undici"
 import { assert, describe, it, vi } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Option, Schedule, Scheduler, type Scope, Stream } from "effect"
+import { Clock, Deferred, Effect, Fiber, Option, Schedule, Scheduler, type Scope, Stream } from "effect"
 import { Endpoint, OperationsClient, type OperationsError } from "effect-lro"
 import { LeanHttpClient } from "effect-lro/node"
 import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest, type HttpMethod, UrlParams } from "effect/http"
 import { TestClock } from "effect/testing"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
+import { createSecureServer } from "node:http2"
 import { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib"
 import { eventually } from "../reliability/support/rows.ts"
+import { selfSigned } from "../reliability/support/selfSigned.ts"
 import * as Tcp from "../reliability/support/tcp.ts"
+import { recordSpans } from "../support/spans.ts"
+import { isEnded } from "../telemetry/support/observe.ts"
 
 /** Where a server listens that answers every request so. */
 const serve = (listener: RequestListener) =>
@@ -36,7 +40,10 @@ const tagOf = <A, R>(effect: Effect.Effect<A, HttpClientError.HttpClientError, R
 
 // Where no spans are wanted, the client goes a way of its own.
 describe.each([true, false])("with spans: %s", (wanted) => {
-  const spans = Effect.provideService(HttpClient.TracerDisabledWhen, () => !wanted)
+  const recorded = recordSpans()
+  const spans = wanted
+    ? Effect.withTracer(recorded.tracer)
+    : Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
 
   const lean = <A, E>(effect: Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>) =>
     effect.pipe(Effect.provide(LeanHttpClient.layer), Effect.scoped, spans)
@@ -114,6 +121,18 @@ describe.each([true, false])("with spans: %s", (wanted) => {
         yield* eventually(() => `${open} connections are open`, () => open === 0)
       }).pipe(Effect.scoped))
   })
+
+  it.live("HTTP/2 is spoken only where the options say so", () =>
+    Effect.gen(function*() {
+      const server = createSecureServer({ ...selfSigned, allowHTTP1: true }, ({ httpVersion }, response) => {
+        response.end(httpVersion)
+      })
+      const url = `https://127.0.0.1:${yield* Tcp.listen(server)}`
+      const get = Effect.flatMap(HttpClient.get(url), (response) => response.text)
+      const connect = { rejectUnauthorized: false }
+      assert.strictEqual(yield* Effect.provide(get, LeanHttpClient.layerOptions({ connect })), "1.1")
+      assert.strictEqual(yield* Effect.provide(get, LeanHttpClient.layerOptions({ connect, allowH2: true })), "2.0")
+    }).pipe(Effect.scoped, spans))
 
   describe("answers", () => {
     it.live("status, headers and cookies are as they came", () =>
@@ -241,8 +260,9 @@ describe.each([true, false])("with spans: %s", (wanted) => {
         (client) => client.get("operations/a")
       )
 
-    const kindOf = <A, R>(call: Effect.Effect<A, OperationsError.CallError, R>) =>
-      Effect.map(Effect.flip(call), (error) => error._tag === "TransportError" ? error.kind : error._tag)
+    const toldOf = (error: OperationsError.CallError) => error._tag === "TransportError" ? error.kind : error._tag
+
+    const kindOf = <A, R>(call: Effect.Effect<A, OperationsError.CallError, R>) => Effect.map(Effect.flip(call), toldOf)
 
     it.live("passes while it waits for a connection, and then it is never sent", () =>
       Effect.gen(function*() {
@@ -286,11 +306,13 @@ describe.each([true, false])("with spans: %s", (wanted) => {
         assert.isAbove(seen, 1)
       }).pipe(lean))
 
-    it.live("ends with a request that cannot be sent", () =>
+    it.live("takes no fiber, and ends with the request, also with one that cannot be sent", () =>
       Effect.gen(function*() {
         const set = vi.spyOn(globalThis, "setTimeout")
         const cleared = vi.spyOn(globalThis, "clearTimeout")
+        const slept = vi.spyOn(yield* Clock.Clock, "sleep")
         yield* Effect.addFinalizer(() => Effect.sync(vi.restoreAllMocks))
+        const url = yield* serve((_, response) => void response.end(JSON.stringify({ name: "operations/a" })))
         const destroyed = new Undici.Agent()
         yield* Effect.promise(() => destroyed.destroy())
         const throwing = new (class extends Undici.Dispatcher {
@@ -298,15 +320,27 @@ describe.each([true, false])("with spans: %s", (wanted) => {
             throw new Error("no dispatch")
           }
         })()
-        for (const dispatcher of [destroyed, throwing]) {
+        const told: Array<string> = []
+        for (const dispatcher of [yield* NodeHttpClient.makeDispatcher, destroyed, throwing]) {
           const client = yield* Effect.provideService(LeanHttpClient.make, NodeHttpClient.Dispatcher, dispatcher)
-          const call = get("http://127.0.0.1:1", { requestTimeout: 54_321 })
-          assert.strictEqual(yield* kindOf(Effect.provideService(call, HttpClient.HttpClient, client)), "Connection")
+          const call = Effect.provideService(get(url, { requestTimeout: 54_321 }), HttpClient.HttpClient, client)
+          told.push(yield* Effect.match(call, { onFailure: toldOf, onSuccess: ({ _tag }) => _tag }))
         }
+        assert.deepStrictEqual(told, ["Running", "Connection", "Connection"])
         const timers = set.mock.results.filter((_, i) => set.mock.calls[i]?.[1] === 54_321).map(({ value }) => value)
-        assert.lengthOf(timers, 2)
+        assert.lengthOf(timers, 3)
         assert.includeMembers(cleared.mock.calls.map(([timer]) => timer), timers)
+        assert.lengthOf(slept.mock.calls, 0)
       }).pipe(Effect.scoped, spans))
+
+    it.live("passes within the body of an error too, and the span of the request ends with it", () =>
+      Effect.gen(function*() {
+        const url = yield* serve((_, response) => void response.writeHead(503, { "content-length": 100 }).write("half"))
+        assert.strictEqual(yield* kindOf(get(url, { requestTimeout: "100 millis" })), "Timeout")
+        const requests = recorded.spans.filter(({ kind }) => kind === "client")
+        assert.strictEqual(requests.length > 0, wanted)
+        assert.isTrue(requests.every(isEnded))
+      }).pipe(lean))
 
     it.effect("is that of the clock in use", () =>
       Effect.gen(function*() {

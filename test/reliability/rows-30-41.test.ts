@@ -2,7 +2,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Duration, Effect, Exit, Fiber, Option, type Scope, Stream } from "effect"
 import { Operation, Operations, OperationsError, PollSchedule } from "effect-lro"
-import { readFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 import {
@@ -24,6 +23,7 @@ import {
   undiciClient,
   wait
 } from "./support/rows.ts"
+import { selfSigned } from "./support/selfSigned.ts"
 import * as Tcp from "./support/tcp.ts"
 
 const notFound = Tcp.json({ error: { code: 404, message: "no", status: "NOT_FOUND" } }, { status: 404 })
@@ -188,11 +188,6 @@ describe("in the middle of a wait", () => {
       }
     }))
 })
-
-const selfSigned = {
-  cert: readFileSync(new URL("support/test-only-self-signed.cert.pem", import.meta.url)),
-  key: readFileSync(new URL("support/test-only-self-signed.key.pem", import.meta.url))
-}
 
 /** A TLS server whose certificate nobody vouches for, with the count of the connections that it saw. */
 const untrusted = Effect.suspend(() => {

@@ -19,6 +19,7 @@ import type * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { Duplex } from "node:stream"
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
+import { RequestTimedOut } from "../../internal/requestTimeout.ts"
 
 /** More than this is not read ahead of who reads the answer. */
 const readAhead = 64 * 1024
@@ -26,8 +27,6 @@ const readAhead = 64 * 1024
 /** @internal */
 export const transportError = (request: HttpClientRequest, cause: unknown) =>
   new HttpClientError.HttpClientError({ reason: new HttpClientError.TransportError({ request, cause }) })
-
-const interrupted = () => new Error("The request was interrupted")
 
 export type Answer = Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError>
 
@@ -48,7 +47,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   private resume: ((answer: Answer) => void) | undefined
   private readonly unfinished: (response: LeanResponse) => Answer
   private controller: Undici.Dispatcher.DispatchController | undefined
-  private isAborted = false
+  private aborted: Error | undefined
   private chunks: Array<Uint8Array> = []
   private bytes = 0
   private end: { readonly cause: unknown } | "whole" | undefined
@@ -70,12 +69,12 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     this.url = url
     this.resume = resume
     this.unfinished = unfinished
-    this.timer = timeout && setTimeout(this.timedOut, Duration.toMillis(timeout))
+    this.timer = timeout && setTimeout(() => this.timedOut(timeout), Duration.toMillis(timeout))
   }
 
   onRequestStart(controller: Undici.Dispatcher.DispatchController) {
     this.controller = controller
-    if (this.isAborted) controller.abort(interrupted())
+    if (this.aborted !== undefined) controller.abort(this.aborted)
   }
 
   onResponseStart(_: unknown, status: number, headers: Head["headers"]) {
@@ -103,6 +102,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   }
 
   fail(cause: unknown) {
+    if (this.isOver) return
     this.over({ cause })
     // Not before an answer that began in the same tick.
     queueMicrotask(() => this.tell(Effect.fail(transportError(this.request, cause))))
@@ -110,14 +110,14 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
 
   private over(end: { readonly cause: unknown } | "whole") {
     clearTimeout(this.timer)
-    this.end ??= end
+    this.end = end
     this.wake?.()
   }
 
-  private readonly timedOut = () => {
-    const cause = new Cause.TimeoutError()
-    this.close(cause)
-    // Of a request that waits for a connection undici would tell only when it has one.
+  private timedOut(timeout: Duration.Duration) {
+    const cause = new RequestTimedOut(timeout)
+    this.stop(cause)
+    // Of a request that waits for a connection undici tells only when it has one.
     this.fail(cause)
   }
 
@@ -161,13 +161,14 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     })
   }
 
-  /** Closes the connection, unless all has come. */
-  readonly abort = () => this.close(interrupted())
+  readonly abort = () => this.stop(new Error("The request was interrupted"))
 
-  private close(cause: Error) {
+  /** Closes the connection (of HTTP/2, the stream), unless all has come. */
+  private stop(reason: Error) {
     clearTimeout(this.timer)
-    this.isAborted = true
-    if (!this.isOver) this.controller?.abort(cause)
+    if (this.isOver) return
+    this.aborted = reason
+    this.controller?.abort(reason)
   }
 }
 
