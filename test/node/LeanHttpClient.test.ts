@@ -8,11 +8,12 @@ import { LeanHttpClient } from "effect-lro/node"
 import { HttpBody, HttpClient, type HttpClientError, HttpClientRequest, type HttpMethod, UrlParams } from "effect/http"
 import { TestClock } from "effect/testing"
 import { createServer, type IncomingMessage, type RequestListener } from "node:http"
-import { createSecureServer } from "node:http2"
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2"
+import type { Socket } from "node:net"
 import { Readable } from "node:stream"
 import { text } from "node:stream/consumers"
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib"
-import { eventually } from "../reliability/support/rows.ts"
+import { type Client, eventually, name, over, wait } from "../reliability/support/rows.ts"
 import { selfSigned } from "../reliability/support/selfSigned.ts"
 import * as Tcp from "../reliability/support/tcp.ts"
 import { recordSpans } from "../support/spans.ts"
@@ -122,17 +123,44 @@ describe.each([true, false])("with spans: %s", (wanted) => {
       }).pipe(Effect.scoped))
   })
 
-  it.live("HTTP/2 is spoken only where the options say so", () =>
-    Effect.gen(function*() {
-      const server = createSecureServer({ ...selfSigned, allowHTTP1: true }, ({ httpVersion }, response) => {
-        response.end(httpVersion)
-      })
-      const url = `https://127.0.0.1:${yield* Tcp.listen(server)}`
-      const get = Effect.flatMap(HttpClient.get(url), (response) => response.text)
-      const connect = { rejectUnauthorized: false }
-      assert.strictEqual(yield* Effect.provide(get, LeanHttpClient.layerOptions({ connect })), "1.1")
-      assert.strictEqual(yield* Effect.provide(get, LeanHttpClient.layerOptions({ connect, allowH2: true })), "2.0")
-    }).pipe(Effect.scoped, spans))
+  describe("where the server speaks HTTP/2", () => {
+    const connect = { rejectUnauthorized: false }
+
+    /** Where a server listens that speaks both, and answers so. */
+    const serveBoth = (listener: (request: Http2ServerRequest, response: Http2ServerResponse) => void) =>
+      Effect.map(
+        Tcp.listen(createSecureServer({ ...selfSigned, allowHTTP1: true }, listener)),
+        (port) => `https://127.0.0.1:${port}`
+      )
+
+    it.live("it is spoken only if the options say so", () =>
+      Effect.gen(function*() {
+        const url = yield* serveBoth(({ httpVersion }, response) => void response.end(httpVersion))
+        const get = Effect.flatMap(HttpClient.get(url), (response) => response.text)
+        assert.strictEqual(yield* Effect.provide(get, LeanHttpClient.layerOptions({ connect })), "1.1")
+        assert.strictEqual(yield* Effect.provide(get, LeanHttpClient.layerOptions({ connect, allowH2: true })), "2.0")
+      }).pipe(Effect.scoped, spans))
+
+    // What the README tells of undici's own client is tested with it.
+    const spared: ReadonlyArray<readonly [string, Client]> = [
+      ["lean", LeanHttpClient.layerOptions({ connect })],
+      ["undici", NodeHttpClient.layerUndiciOptions({ connect, allowH2: false })]
+    ]
+
+    it.live.each(spared)(
+      "a connection that fell silent is left to itself, over %s",
+      ([, client]) =>
+        Effect.gen(function*() {
+          const connections: Array<Socket> = []
+          const url = yield* serveBoth(({ socket }, response) => {
+            if (!connections.includes(socket)) connections.push(socket)
+            if (connections.length > 1) response.end(JSON.stringify({ name, done: true, response: {} }))
+          })
+          const { _tag } = yield* Effect.provide(wait, over(client, url, { requestTimeout: "300 millis" }))
+          assert.deepStrictEqual([_tag, connections.length], ["Succeeded", 2])
+        }).pipe(Effect.scoped, spans)
+    )
+  })
 
   describe("answers", () => {
     it.live("status, headers and cookies are as they came", () =>
