@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -90,10 +89,31 @@ interface Shared {
 }
 
 interface Flight {
-  readonly answer: Deferred.Deferred<Operation, CallError>
+  readonly looks: Set<Look>
   fiber: Fiber.Fiber<void, CallError> | undefined
-  waiting: number
 }
+
+interface Look {
+  /** When it must have an answer, on the monotonic clock. */
+  readonly until: bigint | undefined
+  readonly answer: (exit: Exit.Exit<Operation, CallError>) => void
+}
+
+/** A look that joins is seen to within this. */
+const expiry = Duration.seconds(1)
+
+/** Ends the looks whose time is over, and with the last of them the request: that each kept its own time would cost each a fiber. */
+const expire = (name: string, { looks }: Flight): Effect.Effect<never, TransportError> =>
+  Effect.forever(Effect.gen(function*() {
+    const now = yield* Clock.monotonicTimeNanos
+    let pause = expiry
+    for (const { answer, until } of looks) {
+      const left = timeLeft(until, now)
+      if (Duration.isZero(left)) answer(Exit.fail(Listing.noAnswer(name)))
+      else pause = Duration.min(pause, left)
+    }
+    yield* looks.size === 0 ? Effect.fail(Listing.noAnswer(name)) : Effect.sleep(pause)
+  }))
 
 /** So many names may be known before those that nobody has asked about for a while are forgotten. */
 const manyNames = 1024
@@ -139,53 +159,58 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
       if (names.get(key) === shared) names.delete(key)
     })
 
-  /** Sends the request in a fiber of the layer's own, so that it outlives the look that began it, if others wait. */
-  const depart = Effect.fnUntraced(function*(
+  /** The request, until it is answered or nobody waits for it any more. */
+  const fly = Effect.fnUntraced(function*(
     name: string,
     key: string,
     shared: Shared,
+    flight: Flight,
     interval: Duration.Duration | undefined
   ) {
     const askedAt = yield* Clock.monotonicTimeNanos
-    const flight: Flight = { answer: yield* Deferred.make<Operation, CallError>(), fiber: undefined, waiting: 0 }
-    shared.flight = flight
-    flight.fiber = yield* (listing === undefined ? client.get(name) : listing.get(name, key)).pipe(
-      // What one wait has left is not what the others have.
-      Effect.provideService(CurrentPoll, undefined),
-      Effect.onExit((exit) =>
-        Effect.suspend(() => {
-          if (shared.flight === flight) shared.flight = undefined
-          if (Exit.isSuccess(exit)) learn(shared, exit.value, askedAt)
-          return Deferred.done(flight.answer, exit)
-        })
-      ),
-      // A result may be large: it is kept for those who look in the time of an interval, and no longer.
-      Effect.flatMap(({ done }) => done ? Effect.delay(forget(key, shared), interval ?? 0) : Effect.void),
-      Effect.forkIn(scope, { startImmediately: true })
-    )
-    return flight
+    yield* Effect.raceFirst(listing === undefined ? client.get(name) : listing.get(name, key), expire(name, flight))
+      .pipe(
+        // What one wait has left is not what the others have.
+        Effect.provideService(CurrentPoll, undefined),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            if (shared.flight === flight) shared.flight = undefined
+            if (Exit.isSuccess(exit)) learn(shared, exit.value, askedAt)
+            for (const { answer } of flight.looks) answer(exit)
+          })
+        ),
+        // A result may be large: it is kept for those who look in the time of an interval, and no longer.
+        Effect.flatMap(({ done }) => done ? Effect.delay(forget(key, shared), interval ?? 0) : Effect.void)
+      )
   })
 
-  /** Gets an answer that is asked for now, or is being asked for. The last one to leave ends the request. */
+  /**
+   * Gets an answer that is asked for now, or is being asked for. The request has a fiber of the layer's own, so that it
+   * outlives the look that began it, if others wait; the last one to leave ends it.
+   */
   const ask = (name: string, key: string, until: bigint | undefined, interval: Duration.Duration | undefined) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const now = yield* Clock.monotonicTimeNanos
-        const shared = sharedOf(key, now)
-        const flight = shared.flight ?? (yield* depart(name, key, shared, interval))
-        flight.waiting++
-        return yield* Effect.ensuring(
-          restore(Effect.timeoutOrElse(Deferred.await(flight.answer), {
-            duration: timeLeft(until, now),
-            orElse: () => Effect.fail(Listing.noAnswer(name))
-          })),
-          Effect.suspend(() => {
-            flight.waiting--
-            if (flight.waiting > 0 || shared.flight !== flight) return Effect.void
-            shared.flight = undefined
-            return flight.fiber === undefined ? Effect.void : Fiber.interrupt(flight.fiber)
-          })
+    Effect.withFiber<Operation, CallError>((fiber) =>
+      Effect.callback((resume) => {
+        const shared = sharedOf(key, fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe())
+        const flight = shared.flight ??= { looks: new Set(), fiber: undefined }
+        const look: Look = {
+          until,
+          answer: (exit) => {
+            flight.looks.delete(look)
+            resume(exit)
+          }
+        }
+        flight.looks.add(look)
+        flight.fiber ??= Fiber.runIn(
+          Effect.runForkWith(fiber.context)(fly(name, key, shared, flight, interval)),
+          scope
         )
+        return Effect.suspend(() => {
+          flight.looks.delete(look)
+          if (flight.looks.size > 0 || shared.flight !== flight) return Effect.void
+          shared.flight = undefined
+          return flight.fiber === undefined ? Effect.void : Fiber.interrupt(flight.fiber)
+        })
       })
     )
 
