@@ -102,18 +102,28 @@ interface Look {
 /** A look that joins is seen to within this. */
 const expiry = Duration.seconds(1)
 
-/** Ends the looks whose time is over, and with the last of them the request: that each kept its own time would cost each a fiber. */
-const expire = (name: string, { looks }: Flight): Effect.Effect<never, TransportError> =>
+/**
+ * Ends the looks whose time is over, and with the last of them the request. That each sees to its own time would cost each
+ * a fiber.
+ */
+const expire = (name: string, shared: Shared, flight: Flight): Effect.Effect<never, TransportError> =>
   Effect.forever(Effect.gen(function*() {
     const now = yield* Clock.monotonicTimeNanos
     let pause = expiry
-    for (const { answer, until } of looks) {
+    for (const { answer, until } of flight.looks) {
       const left = timeLeft(until, now)
       if (Duration.isZero(left)) answer(Exit.fail(Listing.noAnswer(name)))
       else pause = Duration.min(pause, left)
     }
-    yield* looks.size === 0 ? Effect.fail(Listing.noAnswer(name)) : Effect.sleep(pause)
+    if (flight.looks.size > 0) return yield* Effect.sleep(pause)
+    // Nobody joins what is ending.
+    leave(shared, flight)
+    return yield* Listing.noAnswer(name)
   }))
+
+const leave = (shared: Shared, flight: Flight) => {
+  if (shared.flight === flight) shared.flight = undefined
+}
 
 /** So many names may be known before those that nobody has asked about for a while are forgotten. */
 const manyNames = 1024
@@ -168,7 +178,10 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     interval: Duration.Duration | undefined
   ) {
     const askedAt = yield* Clock.monotonicTimeNanos
-    yield* Effect.raceFirst(listing === undefined ? client.get(name) : listing.get(name, key), expire(name, flight))
+    yield* Effect.raceFirst(
+      listing === undefined ? client.get(name) : listing.get(name, key),
+      expire(name, shared, flight)
+    )
       .pipe(
         // What one wait has left is not what the others have.
         Effect.provideService(CurrentPoll, undefined),
@@ -208,7 +221,7 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
         return Effect.suspend(() => {
           flight.looks.delete(look)
           if (flight.looks.size > 0 || shared.flight !== flight) return Effect.void
-          shared.flight = undefined
+          leave(shared, flight)
           return flight.fiber === undefined ? Effect.void : Fiber.interrupt(flight.fiber)
         })
       })
