@@ -49,6 +49,25 @@ describe.each([true, false])("with spans: %s", (wanted) => {
   const lean = <A, E>(effect: Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>) =>
     effect.pipe(Effect.provide(LeanHttpClient.layer), Effect.scoped, spans)
 
+  /** What becomes of a request while the one connection there is waits for an answer, and which paths the server sees. */
+  const waitingFor = <A, E>(request: (url: string) => Effect.Effect<A, E, HttpClient.HttpClient>) =>
+    Effect.gen(function*() {
+      const held = yield* Deferred.make<() => void>()
+      const seen: Array<string | undefined> = []
+      const url = yield* serve((request, response) => {
+        seen.push(request.url)
+        if (request.url === "/held") Deferred.doneUnsafe(held, Effect.succeed(() => response.end()))
+        else response.end()
+      })
+      const holder = yield* Effect.forkChild(HttpClient.get(`${url}/held`))
+      const release = yield* Deferred.await(held)
+      const told = yield* request(url)
+      release()
+      yield* Fiber.join(holder)
+      yield* HttpClient.get(`${url}/later`)
+      return { seen, told }
+    }).pipe(Effect.provide(LeanHttpClient.layerOptions({ connections: 1 })), Effect.scoped, spans)
+
   describe("requests", () => {
     it.live("each kind of body is sent, with its type", () =>
       Effect.gen(function*() {
@@ -294,21 +313,9 @@ describe.each([true, false])("with spans: %s", (wanted) => {
 
     it.live("passes while it waits for a connection, and then it is never sent", () =>
       Effect.gen(function*() {
-        const held = yield* Deferred.make<() => void>()
-        const seen: Array<string | undefined> = []
-        const url = yield* serve((request, response) => {
-          seen.push(request.url)
-          if (request.url === "/held") Deferred.doneUnsafe(held, Effect.succeed(() => response.end()))
-          else response.end()
-        })
-        const holder = yield* Effect.forkChild(HttpClient.get(`${url}/held`))
-        const release = yield* Deferred.await(held)
-        assert.strictEqual(yield* kindOf(get(url, { requestTimeout: "50 millis" })), "Timeout")
-        release()
-        yield* Fiber.join(holder)
-        yield* HttpClient.get(`${url}/later`)
-        assert.deepStrictEqual(seen, ["/held", "/later"])
-      }).pipe(Effect.provide(LeanHttpClient.layerOptions({ connections: 1 })), Effect.scoped, spans))
+        const { seen, told } = yield* waitingFor((url) => kindOf(get(url, { requestTimeout: "50 millis" })))
+        assert.deepStrictEqual([told, seen], ["Timeout", ["/held", "/later"]])
+      }))
 
     it.live("passes in the midst of what is compressed, and the connection is closed", () =>
       Effect.gen(function*() {
@@ -475,22 +482,14 @@ describe.each([true, false])("with spans: %s", (wanted) => {
 
     it.live("a request that waits for a connection is never sent", () =>
       Effect.gen(function*() {
-        const held = yield* Deferred.make<() => void>()
-        const seen: Array<string | undefined> = []
-        const url = yield* serve((request, response) => {
-          seen.push(request.url)
-          if (request.url === "/held") Deferred.doneUnsafe(held, Effect.succeed(() => response.end()))
-          else response.end()
-        })
-        const holder = yield* Effect.forkChild(HttpClient.get(`${url}/held`))
-        const release = yield* Deferred.await(held)
-        const queued = yield* Effect.forkChild(HttpClient.get(`${url}/queued`), { startImmediately: true })
-        yield* Fiber.interrupt(queued)
-        release()
-        yield* Fiber.join(holder)
-        yield* HttpClient.get(`${url}/later`)
+        const { seen } = yield* waitingFor((url) =>
+          Effect.flatMap(
+            Effect.forkChild(HttpClient.get(`${url}/queued`), { startImmediately: true }),
+            Fiber.interrupt
+          )
+        )
         assert.deepStrictEqual(seen, ["/held", "/later"])
-      }).pipe(Effect.provide(LeanHttpClient.layerOptions({ connections: 1 })), Effect.scoped, spans))
+      }))
 
     it.live("a stream that is left half way is ended", () =>
       Effect.gen(function*() {
