@@ -145,8 +145,9 @@ export const summary = ({ machine, runs }: Results): string => {
   ]
   const loads = runs.map(({ load }) => load)
   const counts = Object.entries(Object.groupBy(runs, ({ waits }) => waits)).map(([waits, some = []]) => {
-    const most = Math.max(...some.map(({ run }) => run))
-    return `${Number(waits).toLocaleString("en")}: ${most}`
+    const each = Object.values(Object.groupBy(some, ({ system }) => system)).map((runs = []) => runs.length)
+    const [least, most] = [Math.min(...each), Math.max(...each)]
+    return `${Number(waits).toLocaleString("en")}: ${least === most ? most : `${least} to ${most}`}`
   })
   const note =
     `Medians (runs with so many waits: ${counts.join("; ")}), on ${machine.processor} with ${machine.memory} and ` +
