@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Random from "effect/Random"
 import * as Check from "./internal/check.ts"
+import { expire, noAnswer, untilOf } from "./internal/expiry.ts"
 import { sameJson } from "./internal/json.ts"
 import * as Listing from "./internal/listing.ts"
 import { timeLeft } from "./internal/pace.ts"
@@ -90,7 +91,7 @@ interface Shared {
 
 interface Flight {
   readonly looks: Set<Look>
-  fiber: Fiber.Fiber<void, CallError> | undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 interface Look {
@@ -102,27 +103,12 @@ interface Look {
 /** A look that joins is seen to within this. */
 const expiry = Duration.seconds(1)
 
-/**
- * Ends the looks whose time is over, and with the last of them the request. That each sees to its own time would cost each
- * a fiber.
- */
-const expire = (name: string, shared: Shared, flight: Flight): Effect.Effect<never, TransportError> =>
-  Effect.forever(Effect.gen(function*() {
-    const now = yield* Clock.monotonicTimeNanos
-    let pause = expiry
-    for (const { answer, until } of flight.looks) {
-      const left = timeLeft(until, now)
-      if (Duration.isZero(left)) answer(Exit.fail(Listing.noAnswer(name)))
-      else pause = Duration.min(pause, left)
-    }
-    if (flight.looks.size > 0) return yield* Effect.sleep(pause)
-    // Nobody joins what is ending.
-    leave(shared, flight)
-    return yield* Listing.noAnswer(name)
-  }))
-
-const leave = (shared: Shared, flight: Flight) => {
-  if (shared.flight === flight) shared.flight = undefined
+/** What ends as the look leaves: with the last one the request, which nobody joins then. */
+const leave = (shared: Shared, flight: Flight, look: Look): Flight["fiber"] => {
+  flight.looks.delete(look)
+  if (flight.looks.size > 0 || shared.flight !== flight) return undefined
+  shared.flight = undefined
+  return flight.fiber
 }
 
 /** So many names may be known before those that nobody has asked about for a while are forgotten. */
@@ -177,24 +163,26 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     flight: Flight,
     interval: Duration.Duration | undefined
   ) {
+    flight.fiber = yield* Effect.fiber
     const askedAt = yield* Clock.monotonicTimeNanos
-    yield* Effect.raceFirst(
-      listing === undefined ? client.get(name) : listing.get(name, key),
-      expire(name, shared, flight)
+    const get = listing === undefined ? client.get(name) : listing.get(name, key)
+    const timeOut = (look: Look) => {
+      look.answer(Exit.fail(noAnswer(name)))
+      leave(shared, flight, look)?.interruptUnsafe()
+    }
+    yield* Effect.raceFirst(get, expire(() => flight.looks, timeOut, expiry)).pipe(
+      // What one wait has left is not what the others have.
+      Effect.provideService(CurrentPoll, undefined),
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          if (shared.flight === flight) shared.flight = undefined
+          if (Exit.isSuccess(exit)) learn(shared, exit.value, askedAt)
+          for (const { answer } of flight.looks) answer(exit)
+        })
+      ),
+      // A result may be large: it is kept for those who look in the time of an interval, and no longer.
+      Effect.flatMap(({ done }) => done ? Effect.delay(forget(key, shared), interval ?? 0) : Effect.void)
     )
-      .pipe(
-        // What one wait has left is not what the others have.
-        Effect.provideService(CurrentPoll, undefined),
-        Effect.onExit((exit) =>
-          Effect.sync(() => {
-            if (shared.flight === flight) shared.flight = undefined
-            if (Exit.isSuccess(exit)) learn(shared, exit.value, askedAt)
-            for (const { answer } of flight.looks) answer(exit)
-          })
-        ),
-        // A result may be large: it is kept for those who look in the time of an interval, and no longer.
-        Effect.flatMap(({ done }) => done ? Effect.delay(forget(key, shared), interval ?? 0) : Effect.void)
-      )
   })
 
   /**
@@ -205,31 +193,23 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     Effect.withFiber<Operation, CallError>((fiber) =>
       Effect.callback((resume) => {
         const shared = sharedOf(key, fiber.getRef(Clock.Clock).monotonicTimeNanosUnsafe())
-        const flight = shared.flight ??= { looks: new Set(), fiber: undefined }
-        const look: Look = {
-          until,
-          answer: (exit) => {
-            flight.looks.delete(look)
-            resume(exit)
-          }
-        }
+        const flight: Flight = shared.flight ?? { looks: new Set(), fiber: undefined }
+        const look: Look = { until, answer: resume }
         flight.looks.add(look)
-        flight.fiber ??= Fiber.runIn(
-          Effect.runForkWith(fiber.context)(fly(name, key, shared, flight, interval)),
-          scope
-        )
+        if (shared.flight === undefined) {
+          shared.flight = flight
+          Fiber.runIn(Effect.runForkWith(fiber.context)(fly(name, key, shared, flight, interval)), scope)
+        }
         return Effect.suspend(() => {
-          flight.looks.delete(look)
-          if (flight.looks.size > 0 || shared.flight !== flight) return Effect.void
-          leave(shared, flight)
-          return flight.fiber === undefined ? Effect.void : Fiber.interrupt(flight.fiber)
+          const last = leave(shared, flight, look)
+          return last === undefined ? Effect.void : Fiber.interrupt(last)
         })
       })
     )
 
   const look = Effect.fnUntraced(function*(name: string, key: string, { deadline, interval, last: known }: Poll) {
     const now = yield* Clock.monotonicTimeNanos
-    const until = Listing.untilOf(deadline)
+    const until = untilOf(deadline)
     const { flight, last } = sharedOf(key, now)
     if (flight === undefined) {
       const held = listing?.held
@@ -333,8 +313,9 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
  *
  * With `list`, looks that fall within its `window` ask for the pages of their collection: what is before `/operations/{id}`
  * in a name, or else before its last segment. What no page shows, and what is done, is asked for by `get`; one look of each
- * round always is. A collection whose list is refused, on the whole answers for fewer than two looks a page, or shows as running what a
- * `get` saw done, is not listed again. A list that fails in passing fails its looks, as their own `get`s would have.
+ * round always is. A collection whose list is refused, on the whole answers for fewer than two looks a page, or shows as
+ * running what a `get` saw done, is not listed again. A list that fails in passing fails its looks, as their own `get`s would
+ * have.
  *
  * With `every`, the layer reads the pages at a pace of its own, and each look after a wait's first is held: it is answered
  * when a page says what the wait does not know yet, when it is its turn to be asked for by `get`, and at the deadline of the

@@ -1,6 +1,6 @@
 /** When shared looks end, and what is left of them. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Layer, Schedule, Scheduler } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Random, Schedule, Scheduler } from "effect"
 import { Operation, Operations, OperationsClient, SharedPolling } from "effect-lro"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
@@ -33,16 +33,19 @@ describe("a shared look ends with its wait, and at most the time of a request la
         Layer.provide(client({ get: () => Effect.never }))
       )
       const wait = ended(Operations.wait("batches/a", { timeout: "1 minute" }))
-      const fiber = yield* Effect.forkChild(Effect.provide(wait, layer), { startImmediately: true })
+      // Half of the spread: a whole number of milliseconds, so that nothing is rounded.
+      const half = Effect.provideService(wait, Random.Random, { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => 0.5 })
+      const fiber = yield* Effect.forkChild(Effect.provide(half, layer), { startImmediately: true })
       yield* TestClock.adjust("1 hour")
-      // The spread is no whole number of milliseconds.
-      assert.closeTo((yield* Fiber.join(fiber)).at, 90 * seconds, 1e-6)
+      assert.strictEqual((yield* Fiber.join(fiber)).at, 90 * seconds)
     }))
 
   it.effect("and the request with the last of them: who looks while it ends has one of its own", () =>
     Effect.gen(function*() {
       const done = Operation.succeeded("batches/a", "done")
-      const slowToEnd = Effect.onInterrupt(Effect.never, () => Effect.sleep("10 seconds"))
+      let endedAt: number | undefined
+      const end = Effect.tap(Clock.currentTimeMillis, (now) => Effect.sync(() => endedAt = now))
+      const slowToEnd = Effect.onInterrupt(Effect.never, () => Effect.delay(end, "10 seconds"))
       let gets = 0
       const layer = SharedPolling.layer().pipe(
         Layer.provide(client({ get: () => Effect.suspend(() => ++gets === 1 ? slowToEnd : Effect.succeed(done)) }))
@@ -56,6 +59,7 @@ describe("a shared look ends with its wait, and at most the time of a request la
       const [first, second] = yield* Fiber.join(fiber)
       assert.deepStrictEqual([first.at, first.tag], [40 * seconds, "Timeout"])
       assert.deepStrictEqual([second.at, second.tag], [45 * seconds, undefined])
+      assert.strictEqual(endedAt, 50 * seconds)
     }))
 
   it.effect("and takes nothing from a wait for the same name that has more time", () =>

@@ -12,9 +12,9 @@ import * as Stream from "effect/Stream"
 import type { Operation } from "../Operation.ts"
 import type { OperationPage } from "../OperationPage.ts"
 import { CurrentPoll, type Service } from "../OperationsClient.ts"
-import { type CallError, TransportError } from "../OperationsError.ts"
+import type { CallError } from "../OperationsError.ts"
+import { expire, noAnswer } from "./expiry.ts"
 import { sameJson } from "./json.ts"
-import { timeLeft } from "./pace.ts"
 import { pages } from "./pages.ts"
 
 /** A page is worth its request if it answers for more than one name. */
@@ -22,30 +22,6 @@ const fewest = 2
 
 /** So many answers beyond that may be made up for later: a few looks at what is on the last page may ask for all pages. */
 const mostCredit = 200
-
-/** A shared look may end this much later than its wait, wherever it waited: as long as a request of its own would take. */
-const requestTime = Duration.toNanosUnsafe("30 seconds")
-
-/**
- * When a shared look of a wait must end, on the monotonic clock.
- *
- * @internal
- */
-export const untilOf = (deadline: bigint | undefined): bigint | undefined =>
-  deadline === undefined ? undefined : deadline + requestTime
-
-/**
- * The failure of a look that got no answer in time from what it shares with others.
- *
- * @internal
- */
-export const noAnswer = (operationName: string) =>
-  new TransportError({
-    verb: "get",
-    operationName,
-    kind: "Timeout",
-    detail: "no shared answer in the time of the wait"
-  })
 
 /** So many names that a `get` saw done are remembered, to hold the rows of later pages against. */
 const manyDone = 256
@@ -83,19 +59,22 @@ class Look extends Request.Class<
   round: Round | undefined
 }
 
-/** The looks that are held in a collection, with the names of their operations, while pages are read for them. */
-interface Rounds {
-  readonly held: Map<Waiting, string>
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
-}
-
 /** A look that has no answer yet. */
 interface Waiting {
-  /** When it must have one, on the monotonic clock. */
-  readonly until: bigint | undefined
   /** What it knows: a row that says the same is no answer. */
   readonly known: Operation | undefined
   readonly answer: (exit: Exit.Exit<Operation | undefined, CallError>) => void
+}
+
+/** A look that waits for what it does not know, at the most until the deadline of its wait. */
+interface Held extends Waiting {
+  readonly until: bigint | undefined
+}
+
+/** The looks that are held in a collection, with the names of their operations, while pages are read for them. */
+interface Rounds {
+  readonly held: Map<Held, string>
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
 /** The looks of a round that have no answer yet, by the names of their operations. */
@@ -219,10 +198,12 @@ export const make = (
       const round: Round = { waiting: entries.length, fiber: yield* Effect.fiber }
       for (const { request } of entries) request.round = round
       const looks = byName(entries.map((entry) => [
-        { until: entry.request.until, known: undefined, answer: (exit) => entry.completeUnsafe(exit) },
+        { known: undefined, answer: (exit) => entry.completeUnsafe(exit) },
         entry.request.key
       ]))
-      yield* Effect.raceFirst(answer(looks, parent), expire(() => looks))
+      const timed = entries.map((entry) => ({ until: entry.request.until, entry }))
+      const timeOut = ({ entry }: typeof timed[number]) => entry.completeUnsafe(Exit.fail(noAnswer(entry.request.key)))
+      yield* Effect.raceFirst(answer(looks, parent), expire(() => timed, timeOut))
     })
   }).pipe(RequestResolver.setDelay(options.window))
 
@@ -267,7 +248,8 @@ export const make = (
       return Effect.sleep(options.window).pipe(
         Effect.andThen(few),
         Effect.andThen(Effect.whileLoop({ while: () => !areOver(), body: () => round, step: constVoid })),
-        Effect.raceFirst(expire(looks, every)),
+        // The last look of a wait is at its deadline.
+        Effect.raceFirst(expire(() => held.keys(), ({ answer }) => answer(Exit.succeed(undefined)), every)),
         // What ends them otherwise, as the end of the layer does, ends all that waits for them.
         Effect.onError((cause) =>
           Effect.sync(() => {
@@ -301,7 +283,7 @@ export const make = (
         const rounds = roundsOf(parent)
         // The layer is closed.
         if (rounds.fiber?.pollUnsafe() !== undefined) return resume(Effect.undefined)
-        const look: Waiting = {
+        const look: Held = {
           until: deadline,
           known,
           answer: (exit) => {
@@ -331,28 +313,6 @@ export const make = (
 
 /** Whether a row says what a look does not know. */
 const isNews = (row: Operation, { known }: Waiting): boolean => row.done || known === undefined || !sameJson(row, known)
-
-/**
- * Ends the looks whose time is over: pages may take long, or wait long for their turn. Those that come meanwhile are seen
- * within `atMost`.
- */
-const expire = (looks: () => Looks, atMost: Duration.Duration = Duration.infinity): Effect.Effect<never> =>
-  Effect.forever(Effect.gen(function*() {
-    const now = yield* Clock.monotonicTimeNanos
-    const there = looks()
-    let pause = atMost
-    for (const [key, waiting] of there) {
-      const isOver = ({ until }: Waiting) => until !== undefined && until <= now
-      for (const look of waiting.filter(isOver)) {
-        // The last look of a wait is at its deadline.
-        look.answer(look.known === undefined ? Exit.fail(noAnswer(key)) : Exit.succeed(undefined))
-      }
-      const open = waiting.filter((look) => !isOver(look))
-      there.set(key, open)
-      for (const { until } of open) pause = Duration.min(pause, timeLeft(until, now))
-    }
-    yield* Duration.isFinite(pause) ? Effect.sleep(pause) : Effect.never
-  }))
 
 const settle = (waiting: ReadonlyArray<Waiting>, exit: Exit.Exit<Operation | undefined, CallError>) => {
   for (const { answer } of waiting) answer(exit)

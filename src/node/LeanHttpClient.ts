@@ -168,8 +168,8 @@ export const layerNoDispatcher: Layer.Layer<HttpClient.HttpClient, never, NodeHt
  *   most with backoff), and is closed before the load balancers in use give it up (60 seconds and more). A server that
  *   says how long it keeps connections is believed.
  * - `headersTimeout`, `bodyTimeout`: none, since a call has a time of its own (`requestTimeout`).
- * - `allowH2`: false, where undici has HTTP/2. A request that ran out of time then closes its connection, so that the next look
- *   has another; one stream of many leaves a dead connection to all that follow.
+ * - `allowH2`: false, where undici has HTTP/2. A request that ran out of time then closes its connection, so that the next
+ *   look has another; one stream of many leaves a dead connection to all that follow.
  * - `connections`: no bound, since the calls are bounded (`maxInFlight`).
  *
  * **Example** (At most eight connections to a host)

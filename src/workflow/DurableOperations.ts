@@ -205,7 +205,7 @@ const waiting = <A, M, R1, R2, R3>(options: Options<A, M, R1, R2, R3>) => {
  *
  * The `layer` needs an engine and a client: `SqliteEngine.layer` of `effect-lro/node` is an engine of one process and one
  * file, `ClusterWorkflowEngine.layer` of `effect/cluster` one of many machines. A wait that was begun goes on whenever the
- * layer runs, as any `Operations.wait` does: with its deadline, its schedule, and what it survives. What it ended with is
+ * layer runs, as every `Operations.wait` does: with its deadline, its schedule, and what it survives. What it ended with is
  * kept, so a name is waited for once.
  *
  * **Example** (A wait on an engine in memory)
