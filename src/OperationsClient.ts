@@ -89,7 +89,10 @@ export interface Poll {
   readonly since: bigint
   /** When the wait ends, on the monotonic clock in nanoseconds; `undefined` is never. */
   readonly deadline: bigint | undefined
-  /** The delay between this look and the one before it, or for the first look the one after it, where that is known. */
+  /**
+   * The delay between this look and the one before it, or for the first look the one after it, where that is known; zero for
+   * the look at the deadline, whose answer must be a new one.
+   */
   readonly interval: Duration.Duration | undefined
   /** What is waited for. */
   readonly type: OperationType

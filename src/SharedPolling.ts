@@ -13,6 +13,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Random from "effect/Random"
+import * as Semaphore from "effect/Semaphore"
 import * as Check from "./internal/check.ts"
 import { expire, noAnswer, untilOf } from "./internal/expiry.ts"
 import { sameJson } from "./internal/json.ts"
@@ -57,13 +58,16 @@ export interface ListOptions {
  * @since 0.1.0
  */
 export interface RateLimit {
-  /** How many may begin in a window. */
+  /** How many may begin in a window, in the long run: see `algorithm`. */
   readonly limit: number
   /** How long a window is. */
   readonly window: Duration.Input
   /** What has this limit together, in the store of the rate limiter. Default: `"effect-lro"`. */
   readonly key?: string | undefined
-  /** Default: `"token-bucket"`, which spreads them over the window. */
+  /**
+   * Default: `"token-bucket"`, which spreads them over the window; after a pause, as at the start, up to `limit` more begin
+   * at once. `"fixed-window"` begins no more than `limit` in any of its windows, all of them as it opens.
+   */
   readonly algorithm?: "fixed-window" | "token-bucket" | undefined
 }
 
@@ -87,6 +91,8 @@ interface Shared {
   last: { readonly operation: Operation; readonly askedAt: bigint } | undefined
   flight: Flight | undefined
   readonly since: bigint
+  /** When the first looks at it may begin, where they are spread. */
+  startAt: bigint | undefined
 }
 
 interface Flight {
@@ -99,6 +105,9 @@ interface Look {
   readonly until: bigint | undefined
   readonly answer: (exit: Exit.Exit<Operation, CallError>) => void
 }
+
+/** A timer may fire so much early; a wait must not be answered with what it was told an interval ago. */
+const early = Duration.toNanosUnsafe("1 millis")
 
 /** A look that joins is seen to within this. */
 const expiry = Duration.seconds(1)
@@ -132,7 +141,7 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
       }
       roomFor = Math.max(manyNames, 2 * names.size)
     }
-    const shared: Shared = { last: undefined, flight: undefined, since: now }
+    const shared: Shared = { last: undefined, flight: undefined, since: now, startAt: undefined }
     names.set(key, shared)
     return shared
   }
@@ -150,10 +159,14 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
       if (shared !== undefined) learn(shared, row, at)
     })
 
-  const forget = (key: string, shared: Shared) =>
-    Effect.sync(() => {
-      if (names.get(key) === shared) names.delete(key)
-    })
+  /** A result may be large: it is kept for those who look in the time of an interval, and no longer. */
+  const forget = (key: string, shared: Shared, interval: Duration.Duration | undefined) =>
+    Effect.delay(
+      Effect.sync(() => {
+        if (names.get(key) === shared) names.delete(key)
+      }),
+      interval ?? 0
+    )
 
   /** The request, until it is answered or nobody waits for it any more. */
   const fly = Effect.fnUntraced(function*(
@@ -180,8 +193,7 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
           for (const { answer } of flight.looks) answer(exit)
         })
       ),
-      // A result may be large: it is kept for those who look in the time of an interval, and no longer.
-      Effect.flatMap(({ done }) => done ? Effect.delay(forget(key, shared), interval ?? 0) : Effect.void)
+      Effect.flatMap(({ done }) => done ? forget(key, shared, interval) : Effect.void)
     )
   })
 
@@ -207,27 +219,41 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
       })
     )
 
-  const look = Effect.fnUntraced(function*(name: string, key: string, { deadline, interval, last: known }: Poll) {
+  /** Waits for the time at which the first looks at an operation begin, all of them together. */
+  const start = Effect.fnUntraced(function*(key: string, deadline: bigint | undefined) {
+    const now = yield* Clock.monotonicTimeNanos
+    const shared = sharedOf(key, now)
+    if (shared.last !== undefined || shared.flight !== undefined) return
+    shared.startAt ??= now + Duration.toNanosUnsafe(Duration.times(spread, yield* Random.next))
+    yield* Effect.sleep(Duration.min(timeLeft(deadline, now), timeLeft(shared.startAt, now)))
+  })
+
+  const look = Effect.fnUntraced(function*(name: string, key: string, { deadline, interval, last: seen }: Poll) {
+    if (seen === undefined && !Duration.isZero(spread)) yield* start(key, deadline)
     const now = yield* Clock.monotonicTimeNanos
     const until = untilOf(deadline)
-    const { flight, last } = sharedOf(key, now)
+    const shared = sharedOf(key, now)
+    const { flight, last } = shared
+    const known = (operation: Operation) => {
+      if (operation.done) run(forget(key, shared, interval))
+      return operation
+    }
     if (flight === undefined) {
       const held = listing?.held
       if (
-        held !== undefined && known !== undefined && held.holds(key, timeLeft(deadline, now)) &&
-        (last === undefined || sameJson(last.operation, known))
+        held !== undefined && seen !== undefined && held.holds(key, timeLeft(deadline, now)) &&
+        (last === undefined || sameJson(last.operation, seen))
       ) {
-        return (yield* held.news(key, known, deadline)) ?? (yield* ask(name, key, until, interval))
+        const news = yield* held.news(key, seen, deadline)
+        return news === undefined ? yield* ask(name, key, until, interval) : known(news)
       }
-      if (last !== undefined && interval !== undefined && now - last.askedAt < Duration.toNanosUnsafe(interval)) {
-        return last.operation
+      if (
+        last !== undefined && interval !== undefined && now - last.askedAt < Duration.toNanosUnsafe(interval) - early
+      ) {
+        return known(last.operation)
       }
-      if (last === undefined && !Duration.isZero(spread)) {
-        const delay = Duration.times(spread, yield* Random.next)
-        yield* Effect.sleep(Duration.min(timeLeft(deadline, now), delay))
-      }
-      const row = listing === undefined ? undefined : yield* listing.row(key, until)
-      if (row !== undefined) return row
+      const row = listing === undefined ? undefined : yield* listing.row(key, deadline, now)
+      if (row !== undefined) return known(row)
     }
     return yield* ask(name, key, until, interval)
   })
@@ -275,20 +301,31 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
     window: Check.positiveDuration("window", rateLimit.window),
     algorithm: rateLimit.algorithm ?? "token-bucket"
   }
+  const next = yield* Semaphore.make(1)
+  // A turn is not given back; where the one who took it has left, the next has it.
+  let turnAt: bigint | undefined
+  const turn = Effect.gen(function*() {
+    if (turnAt === undefined) {
+      const { delay } = yield* limiter.consume({ ...limit, onExceeded: "delay" })
+      turnAt = (yield* Clock.monotonicTimeNanos) + Duration.toNanosUnsafe(delay)
+    }
+    yield* Effect.sleep(timeLeft(turnAt, yield* Clock.monotonicTimeNanos))
+    turnAt = undefined
+  }).pipe(next.withPermit)
   /** Waits for a turn, at most until the wait that this call is part of ends. */
   const inTurn = <A>(verb: Verb, operationName: string, call: Effect.Effect<A, CallError>) =>
     Effect.gen(function*() {
       const failed = (kind: TransportError["kind"], detail: string) =>
         new TransportError({ verb, operationName, kind, detail })
-      const { delay } = yield* Effect.mapError(
-        limiter.consume({ ...limit, onExceeded: "delay" }),
-        ({ message }) => failed("Connection", `the rate limiter: ${message}`)
-      )
       const left = timeLeft((yield* CurrentPoll)?.deadline, yield* Clock.monotonicTimeNanos)
-      yield* Effect.sleep(Duration.min(delay, left))
-      return yield* Duration.isGreaterThan(delay, left)
-        ? failed("Timeout", "no turn before the wait's deadline")
-        : call
+      yield* turn.pipe(
+        Effect.mapError(({ message }) => failed("Connection", `the rate limiter: ${message}`)),
+        Effect.timeoutOrElse({
+          duration: left,
+          orElse: () => Effect.fail(failed("Timeout", "no turn before the wait's deadline"))
+        })
+      )
+      return yield* call
     })
   return {
     send: client.send,
@@ -313,7 +350,7 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
  *
  * With `list`, looks that fall within its `window` ask for the pages of their collection: what is before `/operations/{id}`
  * in a name, or else before its last segment. What no page shows, and what is done, is asked for by `get`; one look of each
- * round always is. A collection whose list is refused, on the whole answers for fewer than two looks a page, or shows as
+ * round always is, and so is the look at a wait's deadline. A collection whose list is refused, on the whole answers for fewer than two looks a page, or shows as
  * running what a `get` saw done, is not listed again. A list that fails in passing fails its looks, as their own `get`s would
  * have.
  *
@@ -348,7 +385,7 @@ const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Servic
  * await Effect.runPromise(program) // => 1
  * ```
  *
- * **Example** (Many batches, at most 5 reads a second, by all processes that share a Redis)
+ * **Example** (Many batches, 5 reads a second, by all processes that share a Redis)
  *
  * ```ts
  * import { SharedPolling } from "effect-lro"

@@ -1,10 +1,10 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Layer, Predicate, Random, Schema, Stream } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Predicate, Random, Schedule, Schema, Stream } from "effect"
 import { Operation, Operations, type OperationsClient, OperationsError, SharedPolling } from "effect-lro"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { property } from "./support/runs.ts"
-import { batches, seconds } from "./support/shared.ts"
+import { batches, ended, seconds } from "./support/shared.ts"
 import { world, type WorldOptions } from "./support/world.ts"
 
 /** Waits for all that there is, and gives what was asked, how each wait ended, and when. */
@@ -340,6 +340,39 @@ describe("one rate limit over all reads", () => {
       assert.strictEqual(it.count("cancel"), 1)
     }))
 
+  it.effect("who gives up a turn takes it from nobody: those who come next have theirs within a window", () =>
+    Effect.gen(function*() {
+      const it = world({ ends: { "batches/a": 0 } })
+      yield* Effect.gen(function*() {
+        const many = yield* Effect.forkChild(
+          Effect.forEach(Array.from({ length: 600 }), () => Operations.get("batches/a"), { concurrency: "unbounded" }),
+          { startImmediately: true }
+        )
+        yield* TestClock.adjust("500 millis")
+        yield* Fiber.interrupt(many)
+        const next = yield* Effect.forkChild(ended(Operations.get("batches/a")))
+        yield* TestClock.adjust("1 minute")
+        assert.isAtMost((yield* Fiber.join(next)).at, 2500)
+      }).pipe(Effect.provide(limited({ limit: 5, window: "1 second" }, it)))
+    }))
+
+  it.effect("more than it lets through have their answers late, and it is always in use", () =>
+    Effect.gen(function*() {
+      const it = world({ ends: batches(3000, () => 0) })
+      const wait = (i: number) => ended(Operations.wait(`batches/${i}`, { timeout: "1 minute" }))
+      const waits = Effect.forEach(
+        Array.from({ length: 3000 }),
+        (_, i) => Effect.delay(wait(i), i * 100),
+        { concurrency: "unbounded" }
+      )
+      const layer = limited({ limit: 5, window: "1 second" }, it)
+      const fiber = yield* Effect.forkChild(Effect.provide(waits, layer))
+      yield* TestClock.adjust("10 minutes")
+      const answered = (yield* Fiber.join(fiber)).filter(({ tag }) => tag === undefined)
+      // For five minutes ten begin in a second, and five have their turn.
+      assert.isAtLeast(answered.length, 5 * 300)
+    }))
+
   it.effect("a store that fails is a failure that may pass", () =>
     Effect.gen(function*() {
       const error = new RateLimiter.RateLimiterError({
@@ -388,6 +421,54 @@ it.effect("the first look at each operation waits a part of initialSpread, withi
     assert.isAbove(new Set(times).size, 30)
     assert.isAtMost(Math.max(...times), 20 * seconds)
   }).pipe(Random.withSeed("spread")))
+
+describe("initialSpread", () => {
+  const half = Effect.provideService(Random.Random, { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => 0.5 })
+  const layer = SharedPolling.layer({ initialSpread: "40 seconds" })
+
+  it.effect("is waited once, also where the first look fails", () =>
+    Effect.gen(function*() {
+      const error = new OperationsError.HttpError({ verb: "get", operationName: "batches/0", status: 503, body: "" })
+      const it = world({
+        ends: batches(1, () => 0),
+        get: (_, gets) => gets < 3 ? Effect.fail(error) : Effect.void
+      })
+      const wait = ended(half(Operations.wait("batches/0", { retry: Schedule.spaced("1 second") })))
+      const fiber = yield* Effect.forkChild(Effect.provide(wait, Layer.provide(layer, it.layer)))
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { at: 22 * seconds, tag: undefined })
+    }))
+
+  it.effect("waits for one operation begin together, and share their looks", () =>
+    Effect.gen(function*() {
+      const it = world({ ends: batches(1, () => 23 * seconds) })
+      const waits = Effect.forEach(
+        Array.from({ length: 100 }),
+        () => ended(half(Operations.wait("batches/0"))),
+        { concurrency: "unbounded" }
+      )
+      const fiber = yield* Effect.forkChild(Effect.provide(waits, Layer.provide(layer, it.layer)))
+      yield* TestClock.adjust("5 minutes")
+      assert.isTrue((yield* Fiber.join(fiber)).every(({ tag }) => tag === undefined))
+      assert.deepStrictEqual(it.calls.map(({ at }) => at), [20 * seconds, 25 * seconds])
+    }))
+})
+
+it.effect("a wait that has not the time of a window left is answered by a get", () =>
+  Effect.gen(function*() {
+    const ends = batches(10, () => 3600 * seconds)
+    const it = world({ ends })
+    const waits = Effect.forEach(
+      Object.keys(ends),
+      (name) => ended(Operations.wait(name, { timeout: "10 seconds" })),
+      { concurrency: "unbounded" }
+    )
+    const layer = SharedPolling.layer({ list: { window: "1 minute" } })
+    const fiber = yield* Effect.forkChild(Effect.provide(waits, Layer.provide(layer, it.layer)))
+    yield* TestClock.adjust("5 minutes")
+    for (const { at } of yield* Fiber.join(fiber)) assert.strictEqual(at, 10 * seconds)
+    assert.strictEqual(it.count("list"), 0)
+  }))
 
 it.effect("options that make no sense are refused by name", () =>
   Effect.gen(function*() {

@@ -74,6 +74,34 @@ describe("one name, many waiters", () => {
       assert.deepStrictEqual(at, [0, 4000, 7000, 10_000, 13_000, 30_000])
     }))
 
+  it.effect("the look at the deadline is answered from no past, neither one's own nor another's", () =>
+    Effect.gen(function*() {
+      const options = { pollInterval: "60 seconds", timeout: "90 seconds" } as const
+      const own = yield* shared(
+        { [name]: [running, running, done] },
+        Effect.gen(function*() {
+          const wait = yield* fork(Operations.wait(name, options))
+          yield* TestClock.adjust("2 minutes")
+          return yield* Fiber.join(wait)
+        })
+      )
+      assert.deepStrictEqual([own.at, Exit.isSuccess(own.result)], [[0, 60_000, 90_000], true])
+      const { at } = yield* shared(
+        { [name]: [running] },
+        Effect.gen(function*() {
+          const start = yield* Clock.currentTimeMillis
+          const other = yield* fork(Operations.wait(name, options))
+          yield* TestClock.adjust("30 seconds")
+          const wait = yield* fork(Operations.wait(name, { ...options, timeout: "45 seconds" }))
+          yield* TestClock.adjust("2 minutes")
+          yield* Fiber.join(other)
+          yield* Fiber.join(wait)
+          return start
+        })
+      )
+      assert.deepStrictEqual(at.map((at) => at - 120_000), [0, 60_000, 75_000, 90_000])
+    }))
+
   it.effect("each keeps its own deadline, progress and interruption; the last to leave ends the request", () =>
     Effect.gen(function*() {
       let ended = 0

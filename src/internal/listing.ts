@@ -13,8 +13,9 @@ import type { Operation } from "../Operation.ts"
 import type { OperationPage } from "../OperationPage.ts"
 import { CurrentPoll, type Service } from "../OperationsClient.ts"
 import type { CallError } from "../OperationsError.ts"
-import { expire, noAnswer } from "./expiry.ts"
+import { expire, noAnswer, untilOf } from "./expiry.ts"
 import { sameJson } from "./json.ts"
+import { timeLeft } from "./pace.ts"
 import { pages } from "./pages.ts"
 
 /** A page is worth its request if it answers for more than one name. */
@@ -213,12 +214,18 @@ export const make = (
       if (look.round !== undefined && --look.round.waiting === 0) look.round.fiber.interruptUnsafe()
     })
 
-  /** What a page says of an operation, if one says anything. */
-  const row = (key: string, until: bigint | undefined): Effect.Effect<Operation | undefined, CallError> =>
+  /** What a page says of an operation, if one says anything, and the wait has the time of a window. */
+  const row = (
+    key: string,
+    deadline: bigint | undefined,
+    now: bigint
+  ): Effect.Effect<Operation | undefined, CallError> =>
     Effect.suspend(() => {
       const parent = parentOf(key)
-      if (collections.get(parent)?.listed === false) return Effect.undefined
-      const look = new Look({ key, parent, until })
+      if (collections.get(parent)?.listed === false || Duration.isLessThan(timeLeft(deadline, now), options.window)) {
+        return Effect.undefined
+      }
+      const look = new Look({ key, parent, until: untilOf(deadline) })
       return Effect.ensuring(Effect.request(look, resolver), leave(look))
     })
 

@@ -26,7 +26,7 @@ export class Pace {
   readonly deadline: bigint | undefined
   /** There is no time for another look. */
   over = false
-  /** The delay before the present look. */
+  /** The delay before the present look; none before the last one, which must not be answered from the past. */
   interval: Duration.Duration | undefined
   private readonly timeout: number
   private readonly minDelay: number
@@ -95,6 +95,7 @@ export class Pace {
     return Effect.withFiber((fiber) => {
       const left = this.left(fiber)
       this.lastLook = Duration.isGreaterThanOrEqualTo(delay, left)
+      if (this.lastLook) this.interval = Duration.zero
       return Effect.sleep(Duration.min(delay, left))
     })
   }
@@ -111,9 +112,9 @@ export class Pace {
     this.held = 0
     this.over = this.lastLook || (this.answeredAt !== undefined && this.answeredAt >= this.timeout)
     this.lastLook = left - wanted < this.minDelay
-    this.interval = wanted === asked ? delay : durationOf(wanted)
-    if (this.over) return undefined
-    return this.lastLook ? durationOf(left) : this.interval
+    const next = this.lastLook ? durationOf(left) : wanted === asked ? delay : durationOf(wanted)
+    this.interval = this.lastLook ? Duration.zero : next
+    return this.over ? undefined : next
   }
 
   /**
