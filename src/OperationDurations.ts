@@ -23,9 +23,10 @@ const Durations = /*#__PURE__*/ Schema.Struct({ version: Schema.Literal(1), mill
  *
  * **Details**
  *
- * Where this service is there, every wait that saw its operation run, and then saw it done, records how long that took from
- * the beginning of the wait; so wait for operations where you start them. It keeps the last 100 of each kind. A store that
- * fails fails no wait, and one that hangs delays it by 5 seconds: nothing is recorded then, and nothing is known.
+ * Where this service is there, every wait that saw its operation run, and then saw it succeed, records how long that took
+ * from the beginning of the wait; so wait for operations where you start them. `cancelAndSettle` records nothing. The last
+ * 100 of each kind are kept. A store that fails fails no wait, and one that hangs delays it by 5 seconds: nothing is recorded
+ * then, and nothing is known.
  *
  * @category services
  * @since 0.1.0
@@ -77,10 +78,12 @@ export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValu
     // What is read and written anew must not be written by another in between.
     const turns = yield* PartitionedSemaphore.make<string>({ permits: 1 })
     const store = KeyValueStore.toSchemaStore(KeyValueStore.prefix(keyValueStore, "effect-lro.durations."), Durations)
+    const unread = (error: unknown) => Effect.as(Effect.logDebug("durations that cannot be read", error), [])
+    /** What is torn or foreign is as if there were nothing, and is written anew; what is out of reach is not. */
     const read = (kind: string) =>
       store.get(kind).pipe(
         Effect.map(Option.match({ onNone: () => [], onSome: ({ millis }) => millis })),
-        Effect.catch((error) => Effect.as(Effect.logDebug("durations that cannot be read", error), []))
+        Effect.catchTag("SchemaError", unread)
       )
     return OperationDurations.of({
       record: (kind, duration) =>
@@ -91,7 +94,8 @@ export const layer: Layer.Layer<OperationDurations, never, KeyValueStore.KeyValu
           turns.withPermit(kind),
           Effect.catch((error) => Effect.logDebug("a duration that cannot be kept", error))
         ),
-      get: (kind) => Effect.map(read(kind), (millis) => millis.map((millis) => Duration.millis(millis)))
+      get: (kind) =>
+        Effect.map(Effect.catch(read(kind), unread), (millis) => millis.map((millis) => Duration.millis(millis)))
     })
   })
 )

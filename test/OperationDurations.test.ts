@@ -1,6 +1,7 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, Layer, Random, type Schedule, Schema } from "effect"
-import { OperationDurations, Operations, OperationType, PollSchedule } from "effect-lro"
+import { Operation, OperationDurations, Operations, OperationType, PollSchedule } from "effect-lro"
+import { TestOperations } from "effect-lro/testing"
 import { KeyValueStore } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { world } from "./support/world.ts"
@@ -89,6 +90,20 @@ describe("learned", () => {
       assert.isAtMost(looks.max, 400)
     }).pipe(Effect.provide(OperationDurations.layerMemory)))
 
+  it.effect("is explained by what is known, also where the store takes its time", () =>
+    Effect.gen(function*() {
+      const store = yield* KeyValueStore.KeyValueStore
+      const slow = KeyValueStore.make({ ...store, get: (key) => Effect.andThen(Effect.yieldNow, store.get(key)) })
+      const durations = Layer.provide(OperationDurations.layer, Layer.succeed(KeyValueStore.KeyValueStore, slow))
+      yield* Effect.gen(function*() {
+        const { record } = yield* OperationDurations.OperationDurations
+        for (let i = 0; i < 10; i++) yield* record("video", Duration.minutes(4))
+        const { looks } = yield* PollSchedule.explain(PollSchedule.learned(Video), ["4 minutes"])
+        // The first; one shortly before the fourth minute, and those around it.
+        assert.isAtMost(looks.max, 4)
+      }).pipe(Effect.provide(durations))
+    }).pipe(Effect.provide(KeyValueStore.layerMemory)))
+
   it("shows in the type of a wait what it needs", () => {
     const wait = Operations.wait("operations/a", { schedule: PollSchedule.learned(Video) })
     expectTypeOf<Effect.Services<typeof wait>>().toEqualTypeOf<
@@ -138,6 +153,50 @@ describe("the store", () => {
         assert.deepStrictEqual((yield* get("video")).map(Duration.toSeconds), [1])
       }
     }).pipe(Effect.provide(Layer.provideMerge(OperationDurations.layer, KeyValueStore.layerMemory))))
+
+  it.effect("of what cannot be read for a moment nothing is lost", () =>
+    Effect.gen(function*() {
+      const store = yield* KeyValueStore.KeyValueStore
+      const away = Effect.fail(new KeyValueStore.KeyValueStoreError({ message: "away", method: "get" }))
+      let isAway = false
+      const shaky = KeyValueStore.make({ ...store, get: (key) => Effect.suspend(() => isAway ? away : store.get(key)) })
+      yield* Effect.gen(function*() {
+        const { get, record } = yield* OperationDurations.OperationDurations
+        yield* record("video", Duration.seconds(1))
+        isAway = true
+        yield* record("video", Duration.seconds(2))
+        assert.deepStrictEqual(yield* get("video"), [])
+        isAway = false
+        assert.deepStrictEqual((yield* get("video")).map(Duration.toSeconds), [1])
+      }).pipe(
+        Effect.provide(Layer.provide(OperationDurations.layer, Layer.succeed(KeyValueStore.KeyValueStore, shaky)))
+      )
+    }).pipe(Effect.provide(KeyValueStore.layerMemory)))
+
+  it.effect("of what failed or was cancelled nothing is learned, and a spread is a part of the age", () =>
+    Effect.gen(function*() {
+      const { get } = yield* OperationDurations.OperationDurations
+      const ref = OperationType.ref(Video, "operations/a")
+      const running = Operation.running("operations/a")
+      const scripted = (last: Operation.Operation) => TestOperations.layer({ "operations/a": [running, running, last] })
+      const failed = Operation.failed("operations/a", { code: 13, message: "", details: [] })
+      const done = Operation.succeeded("operations/a", 1)
+      const options = { initialSpread: "20 seconds", schedule: PollSchedule.adaptive({ ratio: 1 }) } as const
+      const half = Effect.provideService(Random.Random, { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => 0.5 })
+      for (
+        const [wait, known] of [
+          [Effect.provide(Operations.settle(ref), scripted(failed)), []],
+          [Effect.provide(Operations.cancelAndSettle(ref), scripted(done)), []],
+          // At 10 s, at twice as much, and again.
+          [Effect.provide(half(Operations.settle(ref, options)), scripted(done)), [40]]
+        ] as const
+      ) {
+        const fiber = yield* Effect.forkChild(wait)
+        yield* TestClock.adjust("10 minutes")
+        yield* Fiber.join(fiber)
+        assert.deepStrictEqual((yield* get("video")).map(Duration.toSeconds), [...known])
+      }
+    }).pipe(Effect.provide(OperationDurations.layerMemory)))
 
   it.effect("what is recorded at the same moment is all kept", () =>
     Effect.gen(function*() {

@@ -104,7 +104,6 @@ const run = <E, R>(
 ) => {
   let at = 0
   let looks = 1
-  const clock = showing(() => at, () => Effect.void)
   const steps = Effect.flatMap(
     Schedule.toStep(schedule),
     (step) =>
@@ -119,7 +118,11 @@ const run = <E, R>(
           Pull.catchDone(() => Effect.void)
         )
   )
-  return Effect.map(Effect.provideService(steps, Clock.Clock, clock), () => ({ at, end, looks }))
+  // A schedule that reads a store waits for it in the time of the program.
+  const inVirtualTime = Clock.clockWith((clock) =>
+    Effect.provideService(steps, Clock.Clock, showing(() => at, (duration) => clock.sleep(duration)))
+  )
+  return Effect.map(inVirtualTime, () => ({ at, end, looks }))
 }
 
 const spreadOf = (values: ReadonlyArray<number>): Spread => {

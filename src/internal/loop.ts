@@ -77,7 +77,7 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   private readonly target: OperationType.Target<A, M>
   private readonly options: WaitOptions.ScheduleOptions<A, M, E1, R1, E2, R2, E3, R3>
   private readonly pace: Pace
-  private readonly durations: OperationDurations["Service"] | undefined
+  private durations: OperationDurations["Service"] | undefined
   private readonly telemetry: Telemetry
   private longPoll: boolean
   private latest: Decoded<A, M> | undefined
@@ -115,9 +115,7 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     return Effect.onExit(
       Effect.withFiber((fiber) => {
         this.telemetry.begin(target, fiber)
-        return this.options.initialSpread === undefined
-          ? this.looks
-          : Effect.andThen(this.start, Effect.suspend(() => this.looks))
+        return this.looks
       }),
       (exit) =>
         Exit.hasInterrupts(exit)
@@ -146,8 +144,7 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   get watch(): Stream.Stream<Operation<A, M>, CallError | Timeout | E1 | E2 | E3, R1 | R2 | R3> {
     const { target } = this
     if (isCompleted(target)) return Stream.succeed(target)
-    const states = Stream.fromEffectDrain(this.start).pipe(
-      Stream.concat(Stream.fromEffectSchedule(this.look, this.again)),
+    const states = Stream.fromEffectSchedule(this.spreadLook, this.again).pipe(
       Stream.concat(
         Stream.suspend(() => this.latest?.value.done === true ? Stream.empty : Stream.fromEffect(this.timedOut()))
       ),
@@ -161,6 +158,8 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
   /** Asks the server to stop the operation, as persistently as it is looked at; that it was too late is no failure. */
   get cancel(): Effect.Effect<void, CallError | Timeout | E3, R3> {
     if (isCompleted(this.target)) return Effect.void
+    // How long it takes from here says nothing of how long its kind does.
+    this.durations = undefined
     const call = Effect.onExit(this.sendCancel, () => Effect.withFiberSucceed((fiber) => this.pace.answered(fiber)))
     return Effect.catchIf(this.persist(call), cameTooLate, () => Effect.void)
   }
@@ -169,6 +168,7 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     return Effect.suspend(() => this.telemetry.send("CancelOperation", this.client.cancel(this.name)))
   }
 
+  /** The pause before the first look. It is a part of the age that schedules go by, which begin before it. */
   private get start(): Effect.Effect<void> {
     const spread = spreadOf(this.options)
     return Duration.isZero(spread)
@@ -213,7 +213,18 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
             })),
         step: constVoid
       })
-      return Effect.flatMap(rounds, () => this.outcome)
+      const looks = this.options.initialSpread === undefined ? rounds : Effect.andThen(this.start, rounds)
+      return Effect.flatMap(looks, () => this.outcome)
+    })
+  }
+
+  /** A look, the first of them after the pause. */
+  private get spreadLook(): Effect.Effect<Operation<A, M>, CallError | Timeout | E2 | E3, R2 | R3> {
+    let first = true
+    return Effect.suspend(() => {
+      if (!first) return this.look
+      first = false
+      return Effect.andThen(this.start, this.look)
     })
   }
 
@@ -245,8 +256,8 @@ class Wait<A, M, E1, R1, E2, R2, E3, R3> {
     const { durations, latest, type } = this
     return Effect.flatMap(decode(type, { verb, operationName: this.name }, operation, latest), (decoded) => {
       this.latest = decoded
-      // What took some time to see done is what later waits of the same kind may learn from.
-      return durations === undefined || latest === undefined || !operation.done
+      // What took some time to succeed is what later waits of the same kind may learn from.
+      return durations === undefined || latest === undefined || operation._tag !== "Succeeded"
         ? Effect.succeed(decoded.value)
         : Effect.as(
           withLimit(Effect.withFiber((fiber) => durations.record(type.kind, this.pace.elapsed(fiber)))),
