@@ -253,7 +253,10 @@ describe.each([true, false])("with spans: %s", (wanted) => {
       ["br", brotliCompressSync(plain), plain],
       ["deflate", deflateSync(plain), plain],
       ["gzip, br", brotliCompressSync(gzipSync(plain)), plain],
+      ["gzip", "", ""],
       ["identity-of-its-own", plain, plain],
+      ["constructor", plain, plain],
+      ["__proto__", plain, plain],
       ["gzip, unknown", "as it is", "as it is"]
     ]
     it.live.each(encoded)("what is compressed is unfolded: %s", ([encoding, body, read]) =>

@@ -131,6 +131,11 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     return this.end !== undefined
   }
 
+  /** Whether all has come, and that is nothing. */
+  get isEmpty(): boolean {
+    return this.end === "whole" && this.chunks.length === 0
+  }
+
   /** All bytes, where all have come. */
   takeWhole(): ReadonlyArray<Uint8Array> | undefined {
     if (this.end !== "whole") return undefined
@@ -223,7 +228,9 @@ export class LeanResponse extends Inspectable.Class implements HttpClientRespons
   }
 
   get stream(): Stream.Stream<Uint8Array, HttpClientError.HttpClientError> {
-    return decoders(this.head.headers["content-encoding"]).reduce(
+    // What would be compressed, if there were something.
+    const encodings = this.exchange.isEmpty ? undefined : this.head.headers["content-encoding"]
+    return decoders(encodings).reduce(
       (encoded, evaluate) => NodeStream.pipeThroughDuplex(encoded, { evaluate, onError: this.unreadable }),
       this.encoded
     )
@@ -315,16 +322,16 @@ export class LeanResponse extends Inspectable.Class implements HttpClientRespons
 const joined = (chunks: ReadonlyArray<Uint8Array>): ArrayBuffer =>
   new Uint8Array(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).buffer
 
-const decoderOf: Readonly<Record<string, (() => Duplex) | undefined>> = {
-  gzip: () => createGunzip(),
-  "x-gzip": () => createGunzip(),
-  br: () => createBrotliDecompress(),
-  deflate: () => createInflate()
-}
+const decoderOf: ReadonlyMap<string, () => Duplex> = new Map([
+  ["gzip", () => createGunzip()],
+  ["x-gzip", () => createGunzip()],
+  ["br", () => createBrotliDecompress()],
+  ["deflate", () => createInflate()]
+])
 
 /** What undoes the encodings of a body, the last of them first. A body with an encoding that is not known stays as it is. */
 const decoders = (encodings: string | ReadonlyArray<string> = []): ReadonlyArray<() => Duplex> => {
   const names = [encodings].flat().flatMap((line) => line.toLowerCase().split(","))
-  const all = names.map((name) => decoderOf[name.trim()])
+  const all = names.map((name) => decoderOf.get(name.trim()))
   return all.every(Predicate.isNotUndefined) ? all.toReversed() : []
 }
