@@ -24,9 +24,9 @@ const Durations = /*#__PURE__*/ Schema.Struct({ version: Schema.Literal(1), mill
  * **Details**
  *
  * Where this service is there, every wait that saw its operation run, and then saw it succeed, records how long that took
- * from the beginning of the wait; so wait for operations where you start them. `cancelAndSettle` records nothing. The last
- * 100 of each kind are kept. A store that fails fails no wait, and one that hangs delays it by 5 seconds: nothing is recorded
- * then, and nothing is known.
+ * from the beginning of the wait; so wait for operations where you start them. `cancelAndSettle` and `resumeAll` record
+ * nothing. The last 100 of each kind are kept. A store that fails fails no wait, and one that hangs delays it by 5 seconds:
+ * nothing is recorded then, and nothing is known.
  *
  * @category services
  * @since 0.1.0
@@ -45,6 +45,16 @@ export class OperationDurations extends Context.Service<OperationDurations, {
  */
 export const withLimit: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<Option.Option<A>, E, R> =
   /*#__PURE__*/ Effect.timeoutOption("5 seconds")
+
+/**
+ * The service for a wait that is a part of another, or goes on with one: what it took says too little.
+ *
+ * @internal
+ */
+export const unrecorded = ({ get }: OperationDurations["Service"]): OperationDurations["Service"] => ({
+  get,
+  record: () => Effect.void
+})
 
 /**
  * Keeps durations in a `KeyValueStore`: in memory, in files, in a database.

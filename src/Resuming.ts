@@ -4,14 +4,17 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as Option from "effect/Option"
 import type * as KeyValueStore from "effect/persistence/KeyValueStore"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import * as Check from "./internal/check.ts"
 import type { Failed, Succeeded } from "./Operation.ts"
+import { OperationDurations, unrecorded } from "./OperationDurations.ts"
 import type { OperationsClient } from "./OperationsClient.ts"
 import { HttpError, type SettleError } from "./OperationsError.ts"
-import { Held, OperationStore } from "./OperationStore.ts"
+import { Held, holder, OperationStore } from "./OperationStore.ts"
 import * as OperationType from "./OperationType.ts"
 import { settleAll } from "./Waiting.ts"
 import type * as WaitOptions from "./WaitOptions.ts"
@@ -110,14 +113,20 @@ export const resumeAll = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = n
     const refs = (yield* takeOver).map(({ kind, name }) =>
       OperationType.ref(byKind.get(kind) ?? OperationType.untyped, name)
     )
+    const held = holder()
+    const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
     return settleAll(refs, options).pipe(
-      Stream.provideService(Held, new Set()),
+      durations === undefined ? identity : Stream.provideService(OperationDurations, unrecorded(durations)),
+      Stream.provideService(Held, held),
       Stream.flatMap((outcome) =>
         Stream.concat(
           Stream.succeed(outcome),
           isEnd(outcome[1]) ? Stream.fromEffectDrain(forget(outcome[0].name)) : Stream.empty
         )
-      )
+      ),
+      Stream.ensuring(Effect.sync(() => {
+        held.isOver = true
+      }))
     )
   }))
 

@@ -7,6 +7,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Iterable from "effect/Iterable"
 import * as Layer from "effect/Layer"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as Semaphore from "effect/Semaphore"
@@ -81,10 +82,16 @@ const make = Effect.fnUntraced(function*(options: Options) {
 
 type Params = ReadonlyArray<unknown>
 
+/** So many are kept prepared: a list of values makes a statement for each number of them. */
+const manyStatements = 256
+
 const connect = (database: DatabaseSync): Connection => {
   const prepared = new Map<string, StatementSync>()
   const reuse = (sql: string) => {
     const statement = prepared.get(sql) ?? database.prepare(sql)
+    if (prepared.size === manyStatements) {
+      for (const oldest of Iterable.take(prepared.keys(), 1)) prepared.delete(oldest)
+    }
     prepared.set(sql, statement)
     return statement
   }

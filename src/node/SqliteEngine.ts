@@ -30,7 +30,8 @@ import * as SqliteClient from "./SqliteClient.ts"
 export interface Options extends SqliteClient.Options {
   /**
    * Settings of the runner, in place of these: stored work is looked for every second, which is how late a durable pause
-   * may end; a process that is told to stop gives what is under way, a start say, 5 seconds; a million waits fit in memory.
+   * may end; a process that is told to stop gives what is under way, a start say, 5 seconds; a million waits fit in memory;
+   * a wait whose kind has no `layer` in this process is left alone for a day (`entityRegistrationTimeout`), and then ended.
    */
   readonly shardingConfig?: Partial<ShardingConfig["Service"]> | undefined
 }
@@ -47,7 +48,8 @@ export interface Options extends SqliteClient.Options {
  *
  * One process at a time works on a file. A second one waits until the first has ended, however it did, and then takes up
  * its work: so a deployment may start the new process before it stops the old. For that a file beside this one, with
- * `-lock` after its name, is locked; the lock ends with its process. It needs a disk of this machine.
+ * `-lock` after its name, is locked; the lock ends with its process. It needs a disk of this machine. Make the layer once,
+ * for all kinds of waits: a second one in the same process would wait for the first.
  *
  * **Example** (A wait that the next process goes on with)
  *
@@ -116,6 +118,7 @@ const engine = (options: Options, role?: Partial<ShardingConfig["Service"]>) =>
       shardingConfig: {
         entityMessagePollInterval: "1 second",
         entityTerminationTimeout: "5 seconds",
+        entityRegistrationTimeout: "1 day",
         maxResidentEntities: 1_000_000,
         ...options.shardingConfig,
         ...role
@@ -128,10 +131,13 @@ const engine = (options: Options, role?: Partial<ShardingConfig["Service"]>) =>
 /** Waits until no other process works on the file. SQLite's locks are the system's, which a killed process leaves. */
 const alone = (filename: string) =>
   open(filename === ":memory:" ? filename : `${filename}-lock`, 0).pipe(
-    Effect.flatMap((lock) =>
-      Effect.retry(attempt("lock the file", () => lock.exec("BEGIN EXCLUSIVE")), {
-        while: ({ reason }) => reason._tag === "LockTimeoutError",
-        schedule: Schedule.spaced("100 millis")
-      })
-    )
+    Effect.flatMap((lock) => {
+      const locked = attempt("lock the file", () => lock.exec("BEGIN EXCLUSIVE"))
+      const isTaken = ({ reason }: SqlError) => reason._tag === "LockTimeoutError"
+      return Effect.catchIf(locked, isTaken, () =>
+        Effect.andThen(
+          Effect.logInfo(`another engine works on ${filename}; this one waits for its end`),
+          Effect.retry(locked, { while: isTaken, schedule: Schedule.spaced("100 millis") })
+        ))
+    })
   )

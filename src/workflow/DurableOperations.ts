@@ -4,12 +4,14 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Activity from "effect/workflow/Activity"
 import * as DurableClock from "effect/workflow/DurableClock"
@@ -21,6 +23,7 @@ import * as OperationName from "../OperationName.ts"
 import type { OperationsClient } from "../OperationsClient.ts"
 import type { WaitError } from "../OperationsError.ts"
 import * as OperationType from "../OperationType.ts"
+import * as PollSchedule from "../PollSchedule.ts"
 import type { ScheduleOptions } from "../WaitOptions.ts"
 import { Failure, type StartInterrupted } from "./internal/failure.ts"
 import * as Lap from "./internal/lap.ts"
@@ -107,7 +110,10 @@ export interface DurableWait<in Input, in Key, out A, out M, out R> {
   ) => Effect.Effect<Option.Option<Exit.Exit<Operation.Succeeded<A, M>, DurableError>>, never, WorkflowEngine>
   /** Wakes a wait from a durable pause, which then ends at its time all the same. For one that the engine has lost. */
   readonly resume: (key: Key) => Effect.Effect<void, never, WorkflowEngine>
-  /** Ends the wait. The operation is left alone. */
+  /**
+   * Ends the wait. The operation is left alone; where the start is under way, its name is lost with the answer. Who joined the
+   * wait is interrupted too.
+   */
   readonly interrupt: (key: Key) => Effect.Effect<void, never, WorkflowEngine>
 }
 
@@ -126,6 +132,22 @@ type Body<R> = (
   payload: typeof Payload.Type
 ) => Effect.Effect<Operation.Succeeded, DurableError, R | WorkflowEngine | WorkflowInstance>
 
+/**
+ * A store that fails for a moment would end the wait, and for ever: the engine makes a defect of it. What the body has done
+ * is not done again.
+ */
+const outlastingTheStore = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.sandbox(body).pipe(
+    Effect.retry({
+      while: isStoreFailure,
+      schedule: PollSchedule.backoff({ initialDelay: "100 millis", maxDelay: "10 seconds" })
+    }),
+    Effect.catch(Effect.failCause)
+  )
+
+const isStoreFailure = (cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.some((reason) => Cause.isDieReason(reason) && Predicate.isTagged(reason.defect, "PersistenceError"))
+
 /** The workflow of a kind of wait, and what its callers do with it. */
 const define = <A, M, R>(tag: string, type: OperationType.OperationType<A, M>, body: Body<R>) => {
   const workflow = Workflow.make(tag, {
@@ -143,7 +165,11 @@ const define = <A, M, R>(tag: string, type: OperationType.OperationType<A, M>, b
     Effect.map(Clock.currentTimeMillis, (at) => ({ key, at, input }))
 
   return {
-    layer: workflow.toLayer(body) satisfies Layer.Layer<never, never, WorkflowEngine | R>,
+    layer: workflow.toLayer((payload) => outlastingTheStore(body(payload))) satisfies Layer.Layer<
+      never,
+      never,
+      WorkflowEngine | R
+    >,
     wait: (key: string, input: Schema.Json) =>
       Effect.flatMap(payloadOf(key, input), (payload) => workflow.execute(payload)).pipe(Effect.flatMap(read)),
     begin: (key: string, input: Schema.Json) =>
@@ -208,6 +234,12 @@ const waiting = <A, M, R1, R2, R3>(options: Options<A, M, R1, R2, R3>) => {
  * layer runs, as every `Operations.wait` does: with its deadline, its schedule, and what it survives. What it ended with is
  * kept, so a name is waited for once.
  *
+ * **Gotchas**
+ *
+ * A store that takes nothing new for a while is waited for. One that does not take what came of a look or a start, for about a
+ * second, leaves the wait as it is until its process ends, with the engine of Effect 4.1: the next one goes on. Where the store
+ * fails, `begin`, `wait` and `poll` die.
+ *
  * **Example** (A wait on an engine in memory)
  *
  * ```ts
@@ -254,7 +286,7 @@ export const make = <A, M, R1 = never, R2 = never, R3 = never>(
 
 /**
  * Starts an operation for each key, and waits for it. The tag names the waits in the store, so keep it, and the `payload`
- * is kept there: a key for a secret, not the secret.
+ * is kept there: a key for a secret, not the secret. It must stay readable until the start was sent.
  *
  * **When to use**
  *
@@ -316,10 +348,9 @@ export const makeStart = <
   const startOnce = StartOnce.make({ start: options.start, onInterrupted: options.onInterrupted ?? "fail" })
   const json = Schema.toCodecJson(options.payload)
   const durable = define(tag, options.type, ({ input, key }) =>
-    Schema.decodeUnknownEffect(json)(input).pipe(
-      Effect.orDie,
-      Effect.flatMap((payload) => startOnce(key, payload)),
-      Effect.flatMap(({ at, name }) => waitFor(name, at))
+    Effect.flatMap(
+      startOnce(key, Effect.orDie(Schema.decodeUnknownEffect(json)(input))),
+      ({ at, name }) => waitFor(name, at)
     ))
   const encode = (payload: P["Type"]) => Effect.orDie(Schema.encodeEffect(json)(payload))
   return {

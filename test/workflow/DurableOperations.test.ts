@@ -1,6 +1,14 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Layer, Option, Random, Redacted, Schedule, Schema } from "effect"
-import { Operation, Operations, OperationsClient, OperationType, PollSchedule, RpcStatus } from "effect-lro"
+import { Duration, Effect, Exit, Fiber, Layer, Logger, Option, Random, Redacted, Schedule, Schema, Scope } from "effect"
+import {
+  Operation,
+  OperationDurations,
+  Operations,
+  OperationsClient,
+  OperationType,
+  PollSchedule,
+  RpcStatus
+} from "effect-lro"
 import type { WaitOptions } from "effect-lro"
 import { Gemini } from "effect-lro/gemini"
 import { SqliteEngine } from "effect-lro/node"
@@ -24,6 +32,12 @@ const times = <A>(n: number, answer: A): Array<A> => Array.from({ length: n }, (
 
 type Plain = WaitOptions.ScheduleOptions<{ readonly uri: string }, unknown, never, never, never, never, never, never>
 
+/** Every ten seconds for an hour, and then every ten minutes. */
+const slower = Schedule.spaced("10 seconds").pipe(
+  Schedule.upTo({ duration: "1 hour" }),
+  Schedule.concat(Schedule.spaced("10 minutes"))
+)
+
 const cases: ReadonlyArray<readonly [string, ReadonlyArray<TestOperations.Answer>, Plain]> = [
   ["default options", [running(), running(), done], {}],
   ["a failed operation", [running(), failed], {}],
@@ -43,7 +57,8 @@ const cases: ReadonlyArray<readonly [string, ReadonlyArray<TestOperations.Answer
   ["a response that is another", [running(), Operation.succeeded(name, { url: "cat.mp4" })], {}],
   ["a floor below the delays", [running(), running(), done], { schedule: Schedule.spaced(1), minDelay: "3 seconds" }],
   ["a first look at random", [running(), done], { initialSpread: "1 minute" }],
-  ["held looks", [running(), done], { longPoll: true }]
+  ["held looks", [running(), done], { longPoll: true }],
+  ["many looks, and a schedule that knows how long it has run", [running()], { schedule: slower, timeout: "3 hours" }]
 ]
 
 /** The wall clock of a test has no more digits than a number. */
@@ -93,6 +108,20 @@ describe("a durable wait is as a plain one", () => {
 })
 
 describe("make", () => {
+  it.effect("the whole of a wait is learned, and not its last part", () =>
+    Effect.gen(function*() {
+      // Three looks in memory, a durable pause, and one more.
+      const delays = Schedule.spaced("10 seconds").pipe(
+        Schedule.upTo({ times: 2 }),
+        Schedule.concat(Schedule.spaced("5 minutes"))
+      )
+      const Waits = DurableOperations.make("Waits", { type: Video, schedule: delays })
+      const script = { [name]: [running(), running(), running(), done] }
+      yield* playDurable(Waits, Waits.begin(name), Waits.poll(name), script)
+      const known = yield* OperationDurations.OperationDurations.use(({ get }) => get("video"))
+      assert.deepStrictEqual(known.map(Duration.toSeconds), [320])
+    }).pipe(Effect.provide(OperationDurations.layerMemory)), minute)
+
   it.effect("two waits for a name are one, whichever way the name is given", () =>
     Effect.gen(function*() {
       const Waits = DurableOperations.make("Waits", { type: Video })
@@ -242,6 +271,39 @@ describe("on a file", () => {
       assert.strictEqual(other._tag, "InvalidResponse")
     }), minute)
 
+  it.live("a store that fails for a while ends no wait", () =>
+    Effect.gen(function*() {
+      const Waits = DurableOperations.make("Waits", { type: Video, schedule: PollSchedule.fixed("20 millis") })
+      const { layer, seen } = counting(3)
+      yield* Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`CREATE TRIGGER refused BEFORE INSERT ON cluster_messages WHEN NEW.tag = 'activity'
+          BEGIN SELECT RAISE(FAIL, 'no room'); END`
+        yield* Waits.begin(name)
+        yield* Effect.sleep("500 millis")
+        assert.deepStrictEqual([yield* Waits.poll(name), seen()], [Option.none(), 0])
+        yield* sql`DROP TRIGGER refused`
+        assert.deepStrictEqual(yield* Waits.wait(name), done)
+        assert.strictEqual(seen(), 3)
+      }).pipe(Effect.provide(Waits.layer.pipe(Layer.provideMerge(engine(yield* file)), Layer.provide(layer))))
+    }), minute)
+
+  it.live("a second engine on a file says that it waits for the first", () =>
+    Effect.gen(function*() {
+      const filename = yield* file
+      const said: Array<string> = []
+      const logger = Logger.make(({ message }) => said.push(String(message)))
+      const first = yield* Scope.make()
+      yield* Scope.provide(Layer.build(engine(filename)), first)
+      const second = yield* Effect.forkChild(
+        Effect.scoped(Effect.provide(Layer.build(engine(filename)), Logger.layer([logger])))
+      )
+      yield* Effect.repeat(Effect.sleep("20 millis"), { until: () => said.length > 0 })
+      assert.deepStrictEqual(said, [`another engine works on ${filename}; this one waits for its end`])
+      yield* Scope.close(first, Exit.void)
+      yield* Fiber.join(second)
+    }), minute)
+
   it.live("a process that runs no waits begins them, joins them, and asks for them", () =>
     Effect.gen(function*() {
       const filename = yield* file
@@ -383,6 +445,39 @@ describe("makeStart", () => {
       assert.deepStrictEqual(calls.map(({ at }) => at), [10_000, 15_000])
       assert.strictEqual(starts, 1)
     }), minute)
+
+  it.live(
+    "a payload that a later version cannot read is no matter once the start was sent",
+    () =>
+      Effect.gen(function*() {
+        const engineLive = engine(yield* file)
+        let isDone = false
+        const client = Layer.mock(OperationsClient.OperationsClient)({
+          get: () => Effect.sync(() => isDone ? done : running())
+        })
+        const common = { type: Video, key: () => key, schedule: PollSchedule.fixed("20 millis") } as const
+        let starts = 0
+        const start = () => Effect.sync(() => (starts++, video))
+        const First = DurableOperations.makeStart("Orders", { ...common, start, payload: Schema.Struct({}) })
+        yield* Effect.andThen(First.begin({}), Effect.repeat(Effect.sleep("20 millis"), { until: () => starts === 1 }))
+          .pipe(
+            Effect.andThen(Effect.sleep("500 millis")),
+            Effect.provide(First.layer.pipe(Layer.provideMerge(engineLive), Layer.provide(client)), { local: true })
+          )
+        isDone = true
+        const Next = DurableOperations.makeStart("Orders", {
+          ...common,
+          start,
+          payload: Schema.Struct({ order: Schema.String })
+        })
+        const exit = yield* Next.wait({ order: key }).pipe(
+          Effect.exit,
+          Effect.provide(Next.layer.pipe(Layer.provideMerge(engineLive), Layer.provide(client)), { local: true })
+        )
+        assert.deepStrictEqual([exit, starts], [Exit.succeed(done), 1])
+      }),
+    minute
+  )
 
   it.effect("a start that fails is not sent again, and ends the wait under its own tag", () =>
     Effect.gen(function*() {

@@ -2,6 +2,8 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -11,6 +13,7 @@ import { decode, type Decoded } from "../../internal/decoding.ts"
 import * as Defaults from "../../internal/defaults.ts"
 import { sameJson } from "../../internal/json.ts"
 import * as Operation from "../../Operation.ts"
+import { OperationDurations, unrecorded, withLimit } from "../../OperationDurations.ts"
 import type { OperationsClient } from "../../OperationsClient.ts"
 import { type InvalidResponse, OperationFailed, Timeout, type WaitError } from "../../OperationsError.ts"
 import * as OperationType from "../../OperationType.ts"
@@ -101,7 +104,8 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
       const steps: Array<Step> = []
       const record = (at: number, operation: Operation.Running) => {
         steps.push(seen !== undefined && sameJson(operation, seen) ? { at } : { at, operation })
-        if (steps.length > maxSteps) steps.splice(0, 2, { ...steps[0], ...steps[1], at })
+        // The first step is when the schedule began.
+        if (steps.length > maxSteps) steps.splice(1, 2, { ...steps[1], ...steps[2]! })
         seen = operation
       }
 
@@ -123,6 +127,14 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
         })
       ))
 
+      // A lap is shorter than the wait.
+      const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
+      const recorded = Effect.suspend(() =>
+        durations === undefined || seen === undefined ? Effect.void : Effect.flatMap(
+          Clock.currentTimeMillis,
+          (now) => withLimit(durations.record(type.kind, Duration.millis(now - since)))
+        )
+      )
       const { onProgress } = options
       return yield* settle(OperationType.ref(asSent, name), {
         schedule: untilPause,
@@ -134,10 +146,11 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
         minDelay,
         retry
       }).pipe(
+        durations === undefined ? identity : Effect.provideService(OperationDurations, unrecorded(durations)),
         Effect.flatMap((operation): Effect.Effect<typeof Lap.Type, InvalidResponse | OperationFailed> =>
           operation._tag === "Failed"
             ? new OperationFailed({ operation })
-            : Effect.as(typed(operation), { _tag: "Ended", operation })
+            : Effect.as(Effect.andThen(typed(operation), recorded), { _tag: "Ended", operation })
         ),
         Effect.catchTag("Timeout", (timeout) => {
           if (until !== undefined) {

@@ -29,15 +29,15 @@ export const make = <Input, A, M, R, R4>(options: {
   const { onInterrupted, start } = options
   const unsent = new Set<string>()
 
-  const attempt = (key: string, input: Input, since: number) => {
-    const send = Effect.suspend(() => start(input))
+  const attempt = (key: string, decoded: Effect.Effect<Input>, since: number) => {
+    const send = Effect.flatMap(decoded, start)
     const interrupted = new StartInterrupted({ key, since })
     if (onInterrupted === "fail") return { send, recover: interrupted }
     if (onInterrupted === "resend") return { send, recover: send }
     return {
       send,
       recover: Effect.flatMap(
-        onInterrupted(input, { since }),
+        Effect.flatMap(decoded, (input) => onInterrupted(input, { since })),
         Option.match({
           onNone: () => send,
           onSome: (found) => Effect.succeed(found)
@@ -46,7 +46,8 @@ export const make = <Input, A, M, R, R4>(options: {
     }
   }
 
-  return Effect.fnUntraced(function*(key: string, input: Input): Effect.fn.Return<
+  /** The input is decoded where it is needed, so that a wait for what was started does not depend on it. */
+  return Effect.fnUntraced(function*(key: string, decoded: Effect.Effect<Input>): Effect.fn.Return<
     typeof Started.Type,
     Failure,
     WorkflowEngine | WorkflowInstance | R | R4
@@ -62,16 +63,20 @@ export const make = <Input, A, M, R, R4>(options: {
         return { at: yield* Clock.currentTimeMillis, token }
       })
     })
+    const mark = markOf(intent.token)
     return yield* Activity.make({
       name: "start",
       success: Started,
       error: Failure,
       execute: Effect.suspend((): Effect.Effect<OperationRef<A, M>, Failure, R | R4> => {
-        const { recover, send } = attempt(key, input, intent.at)
-        return unsent.delete(markOf(intent.token)) ? send : recover
+        const { recover, send } = attempt(key, decoded, intent.at)
+        return unsent.delete(mark) ? send : recover
       }).pipe(
         Effect.flatMap(({ name }) => Effect.map(Clock.currentTimeMillis, (at) => ({ name, at })))
       )
-    })
+    }).pipe(
+      // Another process may take the wait up now, and send the start: this one must not think that none was sent.
+      Effect.onInterrupt(() => Effect.sync(() => unsent.delete(mark)))
+    )
   })
 }
