@@ -9,6 +9,7 @@ import * as Flag from "effect/cli/Flag"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PlatformError from "effect/PlatformError"
@@ -97,7 +98,7 @@ const gcloud = Effect.gen(function*() {
         : error
     })
   ),
-  Effect.cachedWithTTL("10 minutes")
+  Effect.cachedWithTTL((exit) => Exit.isSuccess(exit) ? "10 minutes" : 0)
 )
 
 const other = Effect.fnUntraced(function*(baseUrl: string) {
@@ -137,7 +138,7 @@ export const layer = (options: Options) =>
       : options.vertex
       ? yield* vertex(options)
       : yield* Gemini.endpointConfig()
-    // Vertex AI sends videos inline, where they are not to go to Cloud Storage.
-    const limit = options.vertex ? { maxBodyBytes: 256 * 1024 * 1024 } : undefined
-    return Layer.merge(Layer.succeed(CurrentEndpoint, endpoint), OperationsClient.layer(endpoint, limit))
+    // Vertex AI sends videos inline, Gemini the answers of a batch, and these twice.
+    const client = OperationsClient.layer(endpoint, { maxBodyBytes: 256 * 1024 * 1024 })
+    return Layer.merge(Layer.succeed(CurrentEndpoint, endpoint), client)
   }))

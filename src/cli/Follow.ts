@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Defaults from "../internal/defaults.ts"
-import type { Failed, Succeeded } from "../Operation.ts"
+import { type Failed, getProgress, type Succeeded } from "../Operation.ts"
 import * as Operations from "../Operations.ts"
 import { OperationFailed, type Timeout } from "../OperationsError.ts"
 import type * as OperationType from "../OperationType.ts"
@@ -54,7 +54,9 @@ const resumeFile = Flag.Path("resume-file").pipe(
 const output = Flag.Path("output").pipe(
   Flag.withAlias("o"),
   Flag.optional,
-  Flag.withDescription("Where to save the video that the operation made; a file that is there is replaced")
+  Flag.withDescription(
+    "Where to save the video that the operation made; a file that is there is replaced. More of them are named cat-2.mp4 and so on"
+  )
 )
 
 /** The flags of a wait for one operation. */
@@ -105,13 +107,17 @@ export const timingArgs = ({ backoff, interval, longPoll, timeout }: Timing): Re
   ...(longPoll ? ["--long-poll"] : [])
 ]
 
-/** The command that goes on with a wait. */
-const resumeCommand = ({ cancels, input, name, options }: Followed): string =>
+/** Refuses files that could not be written, before anything is waited for or paid. */
+export const checkFiles = ({ output, resumeFile }: Input) =>
+  Effect.forEach([output, resumeFile], Save.check, { discard: true })
+
+/** The command that goes on with a wait: from its token, where one was left. */
+const resumeCommand = ({ cancels, input, name, options }: Followed, token: Option.Option<string>): string =>
   Args.commandLine([
     "lro",
     ...(cancels === true
       ? ["cancel", name, "--wait"]
-      : Option.match(input.resumeFile, { onNone: () => ["wait", name], onSome: (file) => ["resume", file] })),
+      : Option.match(token, { onNone: () => ["wait", name], onSome: (file) => ["resume", file] })),
     ...Api.toArgs(options),
     ...timingArgs(input),
     ...Args.shown("output", input.output),
@@ -132,24 +138,33 @@ interface Followed {
 /** Waits for an operation, and gives its result. Any end that is not wanted is the failure of the operation. */
 export const follow = Effect.fnUntraced(function*(followed: Followed) {
   const { cancels = false, input, name, of, options } = followed
-  yield* Save.check(input.output)
-  const resume = resumeCommand(followed)
+  yield* checkFiles(input)
+  const before = typeof of !== "string" && "version" in of ? of : yield* ResumeToken.make(of)
+  let progress: number | undefined
   const settle = cancels ? Operations.cancelAndSettle : Operations.settle
   const isWanted = (operation: Succeeded | Failed) =>
     operation._tag === "Succeeded" || (cancels && new OperationFailed({ operation }).isCancelled)
-  const leave = (token: Effect.Effect<ResumeToken.ResumeToken>) =>
-    Option.match(input.resumeFile, {
-      onNone: () => Effect.void,
-      onSome: (file) =>
-        Effect.flatMap(token, (token) =>
-          FileSystem.FileSystem.use((fs) => fs.writeFileString(file, `${ResumeToken.encode(token)}\n`)))
-    })
+  /** Leaves a token, if one is wanted, and gives the command that goes on. */
+  const leave = (token: ResumeToken.ResumeToken) =>
+    Effect.forEach(
+      Option.toArray(input.resumeFile),
+      (file) =>
+        FileSystem.FileSystem.use((fs) => fs.writeFileString(file, `${ResumeToken.encode(token)}\n`)).pipe(
+          Effect.as(file),
+          Effect.tapError((error) => Output.stderr(Problem.render(Problem.of(error, options)))),
+          Effect.option
+        )
+    ).pipe(
+      Effect.map((files) => resumeCommand(followed, Option.firstSomeOf(files)))
+    )
   const since = yield* Clock.monotonicTimeNanos
   const stopped = Effect.gen(function*() {
-    const before = typeof of !== "string" && "version" in of ? Effect.succeed(of) : Effect.orDie(ResumeToken.make(of))
     const elapsed = Duration.millis(Math.round(Number((yield* Clock.monotonicTimeNanos) - since) / 1e6))
-    const token = Effect.map(before, (token) => ({ ...token, waited: Duration.sum(token.waited, elapsed) }))
-    yield* Effect.ignore(leave(token))
+    const resume = yield* leave({
+      ...before,
+      waited: Duration.sum(before.waited, elapsed),
+      ...(progress === undefined ? undefined : { progress })
+    })
     const fate = cancels ? `whether ${name} stops is not known` : `${name} is not stopped`
     yield* Output.stderr(
       Problem.render({ code: Problem.exitCode.interrupted, what: `interrupted; ${fate}`, next: resume })
@@ -159,23 +174,28 @@ export const follow = Effect.fnUntraced(function*(followed: Followed) {
     const screen = yield* Screen.make([name], options)
     return yield* settle(name, {
       ...waitOptions(input),
-      onProgress: (operation) => screen.see(operation, name)
+      onProgress: (operation) => {
+        progress = Option.getOrUndefined(getProgress(operation))
+        return screen.see(operation, name)
+      }
     }).pipe(Effect.provideService(Log.Write, screen.write))
   }).pipe(
     Effect.scoped,
     Effect.catchTag("Timeout", (timeout: Timeout) =>
-      Effect.andThen(
-        leave(ResumeToken.fromTimeout(timeout, of)),
-        Effect.fail(
-          new Problem.StillRunning({
-            timeout,
-            resume,
-            fate: cancels ? "whether it stops is not known" : "it was not stopped"
-          })
-        )
+      Effect.flatMap(
+        Effect.flatMap(ResumeToken.fromTimeout(timeout, before), leave),
+        (resume) =>
+          Effect.fail(
+            new Problem.StillRunning({
+              timeout,
+              resume,
+              fate: cancels ? "whether it stops is not known" : "it was not stopped"
+            })
+          )
       ))
   )
-  yield* Effect.flatMap(wait, (operation) => finish(operation, isWanted(operation), input, options, resume)).pipe(
+  const again = resumeCommand(followed, Option.none())
+  yield* Effect.flatMap(wait, (operation) => finish(operation, isWanted(operation), input, options, again)).pipe(
     Effect.onInterrupt(() => stopped)
   )
 })
@@ -195,9 +215,8 @@ const finish = Effect.fnUntraced(function*(
   const files = Option.isNone(input.output)
     ? []
     : yield* Save.videos(operation, input.output.value).pipe(
-      Effect.mapError((cause) =>
-        cause._tag === "NoVideo" || cause._tag === "Usage" ? cause : new Problem.NotSaved({ cause, again })
-      )
+      Effect.tapError(() => options.json ? Output.operation(operation, options) : Effect.void),
+      Effect.mapError((cause) => cause._tag === "NoVideo" ? cause : new Problem.NotSaved({ cause, again }))
     )
   yield* Output.operation(operation, options, files)
 })

@@ -97,7 +97,8 @@ export const operation = Effect.fnUntraced(function*(
     ...field("error", error === undefined ? undefined : Text.oneLine(`${error.status}: ${error.message}`)),
     ...field("details", error === undefined || error.details.length === 0 ? undefined : pretty(error.details)),
     ...field("metadata", metadata === undefined ? undefined : pretty(metadata)),
-    ...field("response", response === undefined ? undefined : pretty(response)),
+    // A video that came inline is in its file.
+    ...field("response", response === undefined || files.length > 0 ? undefined : pretty(response)),
     ...files.flatMap((file) => field("file", file))
   ]
   yield* stdout(`${lines.join("\n")}\n`)

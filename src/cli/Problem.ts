@@ -96,7 +96,7 @@ export const of = (error: unknown, api: Api.Options): Problem => {
     return {
       ...problem,
       what: `the video was made, but not saved: ${problem.what}`,
-      next: error.cause instanceof OperationsError.Unsupported ? problem.next : error.again
+      next: isForGood(error.cause) ? problem.next : error.again
     }
   }
   if (error instanceof NoVideo) {
@@ -123,6 +123,11 @@ export const of = (error: unknown, api: Api.Options): Problem => {
     next: "the same command with --debug shows where"
   }
 }
+
+/** Another try would not save the video either. */
+const isForGood = (error: unknown): boolean =>
+  error instanceof OperationsError.Unsupported ||
+  (error instanceof OperationsError.HttpError && (error.status === 403 || error.isNotFound))
 
 type LibraryError = OperationsError.WaitError | OperationsError.InvalidRecord
 
@@ -159,9 +164,15 @@ const ofLibrary = (error: LibraryError, api: Api.Options): Problem => {
     case "InvalidResponse":
       return {
         code: exitCode.api,
-        what: `the answer is none of google.longrunning.Operations (${error.kind})`,
+        what: error.kind === "TooLarge"
+          ? "the answer is too large"
+          : `the answer is none of google.longrunning.Operations (${error.kind})`,
         said: error.detail,
-        next: "check the address: --endpoint, GOOGLE_GEMINI_BASE_URL, GOOGLE_VERTEX_BASE_URL"
+        next: error.verb === "start"
+          ? seeStarted(startedBelow(error.operationName), api)
+          : error.kind === "TooLarge"
+          ? undefined
+          : "check the address: --endpoint, GOOGLE_GEMINI_BASE_URL, GOOGLE_VERTEX_BASE_URL"
       }
     case "InvalidName":
       return {
@@ -233,17 +244,31 @@ const ofHttp = (error: OperationsError.HttpError, api: Api.Options): Problem => 
     : `the server said: ${RpcStatus.canonicalCode(rpc)}: ${rpc.message} (HTTP ${status})`
   if (error.isNotFound) return { code: exitCode.notFound, said, ...notFound(verb, operationName, api) }
   const code = exitCode.api
+  // The API says so of a file that it does not have.
+  if (verb === "download" && status === 403 && !api.vertex) {
+    return {
+      code,
+      said,
+      what: "the API does not give the video",
+      next: "it deletes videos after two days; or else " + credential(api)
+    }
+  }
   if (isRefusal(error)) return { code, said, what: "the API refused the credential", next: credential(api) }
   if (status === 429) {
     return { code, said, what: statusWords(status), next: "later; the quota's page tells when it is renewed" }
   }
-  if (status >= 500) return { code, said, what: statusWords(status), next: "the same command again, later" }
+  if (status >= 500) {
+    const next = verb === "start" ? seeStarted(startedBelow(operationName), api) : "the same command again, later"
+    return { code, said, what: statusWords(status), next }
+  }
   return { code, said, what: `the API refused to ${verb} ${operationName}` }
 }
 
-/** What was started, if it was, stands in a list. */
+/** What was started, if it was, stands in a list, where there is one. */
 const seeStarted = (model: string, api: Api.Options): string =>
-  `it may have started all the same; see: ${commandLine(["lro", "list", model, ...Api.toArgs(api)])}`
+  api.vertex
+    ? "it may have started all the same, and Vertex AI has no list of its videos; a second one is billed too"
+    : `it may have started all the same; see: ${commandLine(["lro", "list", model, ...Api.toArgs(api)])}`
 
 /** The start of an operation was interrupted before its answer came. */
 export const maybeStarted = (model: string, api: Api.Options): Problem => ({

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Path from "effect/Path"
+import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Veo from "../gemini/Veo.ts"
@@ -26,29 +27,39 @@ export const check = Effect.fnUntraced(function*(file: Option.Option<string>) {
   if (yield* isDirectory(file.value)) {
     return yield* new Problem.Usage({ what: `${file.value} is a directory, not a file` })
   }
+  yield* fs.access(directory, { writable: true }).pipe(
+    Effect.mapError(() => new Problem.Usage({ what: `nothing can be written into ${directory}` }))
+  )
 })
 
-/** Writes each video to its file, `cat.mp4`, `cat-2.mp4` and so on, and gives their names. */
+/** Writes the first video to its file, `cat.mp4`, more to `cat-2.mp4` and so on where these are free, and gives their names. */
 export const videos = Effect.fnUntraced(function*(operation: Operation.Succeeded, file: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
   const endpoint = yield* CurrentEndpoint
   const response = yield* Schema.decodeUnknownEffect(Veo.Video.response)(operation.response).pipe(
-    Effect.mapError(() => new Problem.Usage({ what: `${operation.name} made no video that could be saved` }))
+    Effect.mapError(() => new Problem.NoVideo({ operationName: operation.name, reasons: [] }))
   )
   const made = Veo.videos(Operation.succeeded(operation.name, response))
   if (made.length === 0) {
     return yield* new Problem.NoVideo({ operationName: operation.name, reasons: response.raiMediaFilteredReasons })
   }
-  const { base, dir, ext, name } = path.parse(file)
-  return yield* Effect.forEach(made, (video, i) => {
-    const target = path.join(dir, i === 0 ? base : `${name}-${i + 1}${ext}`)
-    const part = `${target}.part`
-    return Veo.download(endpoint, video).pipe(
-      Stream.run(fs.sink(part)),
-      Effect.andThen(fs.rename(part, target)),
-      Effect.onError(() => Effect.ignore(fs.remove(part, { force: true }))),
-      Effect.as(target)
-    )
-  })
+  const { dir, ext, name } = path.parse(file)
+  const free = (n: number): Effect.Effect<string, PlatformError> => {
+    const target = path.join(dir, `${name}-${n}${ext}`)
+    return Effect.flatMap(fs.exists(target), (exists) => exists ? free(n + 1) : Effect.succeed(target))
+  }
+  return yield* Effect.forEach(
+    made,
+    (video, i) =>
+      Effect.flatMap(i === 0 ? Effect.succeed(file) : free(i + 1), (target) => {
+        const part = `${target}.part`
+        return Veo.download(endpoint, video).pipe(
+          Stream.run(fs.sink(part)),
+          Effect.andThen(fs.rename(part, target)),
+          Effect.onError(() => Effect.ignore(fs.remove(part, { force: true }))),
+          Effect.as(target)
+        )
+      })
+  )
 })

@@ -4,7 +4,7 @@ import { Duration, Effect, Layer, Schedule, Schema } from "effect"
 import { ResumeToken } from "effect-lro"
 import { EmulatorServer } from "effect-lro/node"
 import { Emulator } from "effect-lro/testing"
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { OperationDocument, RequestDocument } from "../../src/cli/Output.ts"
 import {
@@ -354,7 +354,25 @@ lro: interrupted; batches/running is not stopped
         assert.strictEqual((yield* lro(args, { signal: { name: "SIGINT", at: "42 %" } })).code, 130)
         const token = yield* Effect.fromResult(ResumeToken.decode(readFileSync(file, "utf8")))
         assert.isAbove(Duration.toMillis(token.waited), 0)
-        assert.strictEqual(token.name, "batches/running")
+        assert.deepStrictEqual([token.name, token.progress], ["batches/running", 42])
+        assert.isAtLeast(Date.now() - token.since.epochMilliseconds, Duration.toMillis(token.waited))
+      }).pipe(Effect.scoped))
+
+    it.effect("a place that cannot take the token is found before anything is asked; if it goes meanwhile, the wait can go on", () =>
+      Effect.gen(function*() {
+        yield* fresh
+        const none = yield* lro(["wait", "batches/running", "--timeout", "0s", "--resume-file", "/nowhere/token"])
+        assert.deepStrictEqual(none, { code: 2, stdout: "", stderr: "lro: there is no directory /nowhere\n" })
+        assert.deepStrictEqual(yield* Emulator.Emulator.use((_) => _.requests), [])
+        const directory = yield* temporary
+        const file = join(directory, "token")
+        const { code, stderr } = yield* lro(
+          ["wait", "batches/running", "--timeout", "1s", "--resume-file", file],
+          { reactions: [{ run: Effect.sync(() => rmSync(directory, { recursive: true })), at: "42 %" }] }
+        )
+        assert.strictEqual(code, 124)
+        assert.include(stderr, `lro: there is no ${file}\n`)
+        assert.match(stderr, /\n {5}next: lro wait batches\/running --timeout 1s --resume-file \S+\n$/)
       }).pipe(Effect.scoped))
 
     it.effect("2: what is no token, and a file that is not there", () =>
@@ -601,6 +619,36 @@ lro: models/veo/operations/filtered succeeded without a video
         )
         assert.deepStrictEqual(readdirSync(directory), [])
       }).pipe(Effect.scoped))
+
+    it.effect("a video that came inline is in its file, and not on the screen; with --json all is told, also without a video", () =>
+      Effect.gen(function*() {
+        const { add } = yield* Emulator.Emulator
+        const bytes = Buffer.alloc(300_000, "cat").toString("base64")
+        yield* add("models/veo/operations/inline", {
+          duration: 0,
+          response: { videos: [1, 2].map(() => ({ bytesBase64Encoded: bytes, mimeType: "video/mp4" })) }
+        })
+        const directory = yield* temporary
+        writeFileSync(join(directory, "a-2.mp4"), "mine")
+        const { code, stdout } = yield* lro(["wait", "models/veo/operations/inline", "-o", join(directory, "a.mp4")])
+        assert.strictEqual(code, 0)
+        assert.isBelow(stdout.length, 1000)
+        assert.deepStrictEqual(readdirSync(directory).sort(), ["a-2.mp4", "a-3.mp4", "a.mp4"])
+        assert.strictEqual(readFileSync(join(directory, "a-2.mp4"), "utf8"), "mine")
+        assert.strictEqual(readFileSync(join(directory, "a-3.mp4")).length, 300_000)
+
+        yield* add("models/veo/operations/other", { duration: 0, response: { generateVideoResponse: {} } })
+        const other = yield* lro(["wait", "models/veo/operations/other", "-o", join(directory, "b.mp4"), "--json"])
+        assert.deepStrictEqual([other.code, (yield* decode(other.stdout)).state], [1, "succeeded"])
+      }).pipe(Effect.scoped))
+
+    it.effect("an answer of many megabytes is had", () =>
+      Effect.gen(function*() {
+        const { add, reset } = yield* Emulator.Emulator
+        yield* reset
+        yield* add("batches/large", { duration: 0, response: {}, faults: [{ what: "huge", bytes: 20 * 1024 * 1024 }] })
+        assert.strictEqual((yield* lro(["get", "batches/large"])).code, 0)
+      }))
 
     it.effect("2: a place that cannot take the file is found before anything is started", () =>
       Effect.gen(function*() {

@@ -170,6 +170,18 @@ describe("errors for people", () => {
       "lro: the API has trouble\n     the server said: UNAVAILABLE: So it is. (HTTP 503)\n     next: the same command again, later\n"
     ],
     [
+      http(504, "DEADLINE_EXCEEDED", { verb: "start", operationName: "/models/m:predictLongRunning" }),
+      gemini,
+      3,
+      "lro: the API has trouble\n     the server said: DEADLINE_EXCEEDED: So it is. (HTTP 504)\n     next: it may have started all the same; see: lro list models/m\n"
+    ],
+    [
+      http(403, "PERMISSION_DENIED", { verb: "download" }),
+      gemini,
+      3,
+      "lro: the API does not give the video\n     the server said: PERMISSION_DENIED: So it is. (HTTP 403)\n     next: it deletes videos after two days; or else check the key in GOOGLE_API_KEY, or in GEMINI_API_KEY if that is not set\n"
+    ],
+    [
       http(400, "INVALID_ARGUMENT"),
       gemini,
       3,
@@ -211,6 +223,29 @@ describe("errors for people", () => {
       gemini,
       3,
       "lro: the API did not answer in time\n     So it is.\n     next: it may have started all the same; see: lro list models/m\n"
+    ],
+    [
+      transport("Body", { verb: "start", operationName: "/publishers/google/models/m:predictLongRunning" }),
+      vertex,
+      3,
+      "lro: the API's answer was cut\n     So it is.\n     next: it may have started all the same, and Vertex AI has no list of its videos; a second one is billed too\n"
+    ],
+    [
+      new OperationsError.InvalidResponse({
+        verb: "start",
+        operationName: "/models/m:predictLongRunning",
+        kind: "NotJson",
+        detail: "empty"
+      }),
+      gemini,
+      3,
+      "lro: the answer is none of google.longrunning.Operations (NotJson)\n     empty\n     next: it may have started all the same; see: lro list models/m\n"
+    ],
+    [
+      new OperationsError.InvalidResponse({ ...call, kind: "TooLarge", detail: "more than 256 MiB" }),
+      gemini,
+      3,
+      "lro: the answer is too large\n     more than 256 MiB\n"
     ],
     [
       new OperationsError.InvalidResponse({ ...call, kind: "NotJson", detail: "HTML" }),
@@ -269,6 +304,12 @@ describe("errors for people", () => {
       gemini,
       3,
       "lro: the video was made, but not saved: the API's answer was cut\n     So it is.\n     next: lro wait a -o cat.mp4\n"
+    ],
+    [
+      new Problem.NotSaved({ cause: http(404, "NOT_FOUND", { verb: "download" }), again: "lro wait a -o cat.mp4" }),
+      gemini,
+      4,
+      "lro: the video was made, but not saved: the video is not there\n     the server said: NOT_FOUND: So it is. (HTTP 404)\n     next: the Gemini API deletes videos after two days\n"
     ],
     [
       new Problem.NoVideo({ operationName: "a", reasons: [] }),

@@ -15,7 +15,6 @@ import * as Follow from "../Follow.ts"
 import * as Output from "../Output.ts"
 import * as Problem from "../Problem.ts"
 import * as Root from "../Root.ts"
-import * as Save from "../Save.ts"
 import * as Text from "../Text.ts"
 
 interface VideoInput extends Follow.Input {
@@ -30,7 +29,7 @@ interface VideoInput extends Follow.Input {
 const waits = ({ output, wait }: VideoInput): boolean => wait || Option.isSome(output)
 
 const started = Effect.fnUntraced(function*(input: VideoInput, options: Root.Options) {
-  yield* Save.check(input.output)
+  yield* Follow.checkFiles(input)
   const operation = yield* Veo.generateVideos({
     model: input.model,
     prompt: input.prompt,
