@@ -102,7 +102,8 @@ export const endpoint = (options: EndpointOptions): Endpoint.Endpoint => {
     request: (verb, name, timeout) =>
       Result.flatMap(
         verb === "list" && name === "batches"
-          ? Result.succeed(HttpClientRequest.get("/batches"))
+          // Without a size the API is known to show none.
+          ? Result.succeed(HttpClientRequest.get("/batches", { urlParams: { pageSize: 100 } }))
           : Endpoint.standardRequest(verb, name, timeout),
         (request) =>
           has(verb, name)

@@ -192,15 +192,15 @@ const seconds = (duration: Duration.Duration): string => `${Math.round(Duration.
  *
  * ```ts
  * import { Vertex } from "effect-lro/gemini"
- * import { Effect, Layer, Redacted } from "effect"
+ * import { Effect, Exit, Layer, Redacted } from "effect"
  * import { FetchHttpClient } from "effect/http"
  *
- * // What google-auth-library's getAccessToken gives, say; a failure is an AuthError.
+ * // What google-auth-library's getAccessToken gives, say; a failure is an AuthError, and is not kept.
  * const fetchToken = Effect.succeed(Redacted.make("ya29.token"))
+ * const kept = Effect.cachedWithTTL(fetchToken, (exit) => Exit.isSuccess(exit) ? "30 minutes" : 0)
  *
  * const VertexLive = Layer.unwrap(
- *   Effect.map(Effect.cachedWithTTL(fetchToken, "30 minutes"), (accessToken) =>
- *     Vertex.layer({ project: "my-project", location: "us-central1", accessToken }))
+ *   Effect.map(kept, (accessToken) => Vertex.layer({ project: "my-project", location: "us-central1", accessToken }))
  * ).pipe(Layer.provide(FetchHttpClient.layer))
  * ```
  *

@@ -74,6 +74,13 @@ describe("who is asked, and who gets the key", () => {
       ])
     }))
 
+  it.effect("no part of the key is in the error, wherever the body is cut", () =>
+    Effect.gen(function*() {
+      const { result } = yield* download({ uri }, [{ status: 403, text: `${"x".repeat(1010)}${key} and more` }])
+      const error = failure(result)
+      assert.isTrue(error._tag === "HttpError" && error.body.length > 1000 && !error.body.includes(key.slice(0, 8)))
+    }))
+
   it.effect.each(["http://storage.example/cat", "file:///etc/passwd", "ftp://a/b", "nowhere"])(
     "%s is not asked",
     (address) =>

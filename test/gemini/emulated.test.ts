@@ -69,6 +69,11 @@ describe("on Gemini", () => {
       assert.deepStrictEqual(Batches.stats(done), Option.some({ requests: 2, succeeded: 2, failed: 0, pending: 0 }))
       const page = yield* Operations.list({ parent: "batches" })
       assert.isTrue(Operation.isSucceeded(page.operations[0] ?? done))
+      yield* Operations.list({ parent: "batches", pageSize: 20 })
+      // Without a size the API is known to show none.
+      const { requests } = yield* Emulator.Emulator
+      const asked = (yield* requests).filter(({ verb }) => verb === "list").map(({ url }) => url)
+      assert.deepStrictEqual(asked, ["/v1beta/batches?pageSize=100", "/v1beta/batches?pageSize=20"])
     }).pipe(Effect.provide(OnGemini)))
 
   it.effect("a batch from a file, and one of embeddings", () =>
@@ -102,10 +107,11 @@ describe("on Gemini", () => {
       assert.deepStrictEqual(FileSearch.documentName(imported), Option.some("fileSearchStores/s/documents/f"))
       const uploaded = yield* FileSearch.upload({
         store: "s",
-        bytes: new TextEncoder().encode("hello"),
-        mimeType: "text/plain"
+        bytes: new Uint8Array([0xff, 0xfe, 0, 1, 2]),
+        mimeType: "application/pdf"
       })
-      assert.isTrue(Operation.isSucceeded(uploaded))
+      assert(Operation.isSucceeded(uploaded))
+      assert.deepStrictEqual([uploaded.response.mimeType, uploaded.response.sizeBytes], ["application/pdf", "5"])
     }).pipe(Effect.provide(OnGemini)))
 })
 

@@ -150,7 +150,8 @@ describe("tokens, filters and parents", () => {
         })
         assert.strictEqual([...request.url.searchParams].length, 3)
         const [plainRequest] = plain.sent
-        assert.strictEqual(request.url.origin + request.url.pathname, `${plainRequest?.url.href}`)
+        // Gemini's batches are asked for with a size of page even where none is given.
+        assert.strictEqual(request.url.origin + request.url.pathname, `${plainRequest?.url.href.replace(/\?.*/, "")}`)
         assert.strictEqual(request.url.hash, "")
         assert.deepStrictEqual(headersOf(request), headersOf(plainRequest))
         assert.strictEqual(request.method, "GET")

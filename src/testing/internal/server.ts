@@ -338,11 +338,19 @@ interface Upload {
   readonly finalizes: boolean
 }
 
+/** A body of `multipart/related`, up to the file in it: the boundary, and the file's type. */
+const multipart = /^--(\S+)\r\n[^]*?\r\n--\1\r\nContent-Type: (\S+)\r\n\r\n/
+
+const bytesOf = (text: string): number => new TextEncoder().encode(text).length
+
 const uploadOf = ({ headers }: HttpServerRequest.HttpServerRequest, text: string): Upload => {
   const command = headers["x-goog-upload-command"] ?? ""
+  const part = multipart.exec(text)
+  const bytes = Number(headers["content-length"] ?? bytesOf(text))
   return {
-    mimeType: headers["x-goog-upload-header-content-type"] ?? "text/plain",
-    sizeBytes: Number(headers["content-length"] ?? text.length),
+    mimeType: part?.[2] ?? headers["x-goog-upload-header-content-type"] ?? "text/plain",
+    // The file may be no text; what is around it is.
+    sizeBytes: part === null ? bytes : bytes - bytesOf(part[0]) - bytesOf(`\r\n--${part[1]}--\r\n`),
     announces: command === "start",
     finalizes: command.includes("finalize")
   }
