@@ -8,6 +8,8 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as Iterable from "effect/Iterable"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
@@ -100,12 +102,26 @@ export class OperationStore extends Context.Service<OperationStore, {
   readonly forget: (name: string) => Effect.Effect<void>
 }>()("effect-lro/OperationStore") {}
 
+/** An effect that clears what it waited for at its own end. As long as it runs nobody else does. */
+interface Holder {
+  isOver: boolean
+  /** What clears the operations that it has seen done. */
+  readonly done: Map<string, Effect.Effect<void>>
+}
+
 /**
- * Where the names go of operations that were seen done, if they are not to be cleared at once.
+ * Makes a holder.
  *
  * @internal
  */
-export const Held = Context.Reference<Set<string> | undefined>("effect-lro/OperationStore/Held", {
+export const holder = (): Holder => ({ isOver: false, done: new Map() })
+
+/**
+ * Whose a look is, if the operation is not to be cleared as soon as it is seen done.
+ *
+ * @internal
+ */
+export const Held = Context.Reference<Holder | undefined>("effect-lro/OperationStore/Held", {
   defaultValue: () => undefined
 })
 
@@ -133,11 +149,14 @@ export const Held = Context.Reference<Set<string> | undefined>("effect-lro/Opera
  * @since 0.1.0
  */
 export const clearAfter = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | OperationStore> =>
-  Effect.flatMap(OperationStore, ({ forget }) => {
-    const done = new Set<string>()
-    return Effect.tap(
-      Effect.provideService(effect, Held, done),
-      () => Effect.forEach(done, forget, { discard: true })
+  Effect.flatMap(OperationStore, () => {
+    const held = holder()
+    return effect.pipe(
+      Effect.provideService(Held, held),
+      Effect.ensuring(Effect.sync(() => {
+        held.isOver = true
+      })),
+      Effect.tap(() => Effect.forEach(held.done.values(), identity, { discard: true }))
     )
   })
 
@@ -163,6 +182,9 @@ interface InFlight {
   /** The records of it that are written. */
   readonly ids: Set<string>
   readonly inTurn: Semaphore.Semaphore
+  readonly holders: Set<Holder>
+  /** This process has started it, and nothing else is known of it yet: that the API does not know it says nothing. */
+  isFresh: boolean
   seen: string | undefined
 }
 
@@ -191,7 +213,15 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
     )
 
   const add = (name: string, kind: string, own: string | undefined): InFlight => {
-    const entry: InFlight = { kind, own, ids: new Set(), inTurn: Semaphore.makeUnsafe(1), seen: undefined }
+    const entry: InFlight = {
+      kind,
+      own,
+      ids: new Set(),
+      inTurn: Semaphore.makeUnsafe(1),
+      holders: new Set(),
+      isFresh: false,
+      seen: undefined
+    }
     inFlight.set(name, entry)
     return entry
   }
@@ -230,6 +260,11 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
       return attempt(`${name} is still in the operation store`, entry.inTurn.withPermit(clear))
     })
 
+  const isHeld = (name: string) => Iterable.some(inFlight.get(name)?.holders ?? [], (held) => !held.isOver)
+
+  /** Clears the operation, unless somebody still holds it, who then will. */
+  const release = (name: string) => Effect.suspend(() => isHeld(name) ? Effect.void : forget(name))
+
   const note = Effect.fnUntraced(function*(name: string, operation: Operation.Operation) {
     const entry = inFlight.get(name)
     if (entry === undefined || entry.ids.size === 0) return
@@ -244,8 +279,9 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
     }
     const write = Effect.suspend(() => {
       if (inFlight.get(name) !== entry) return Effect.void
-      entry.seen = state
-      return Effect.forEach(entry.ids, (id) => seen.set(seenKey(id), value), { discard: true })
+      return Effect.map(Effect.forEach(entry.ids, (id) => seen.set(seenKey(id), value), { discard: true }), () => {
+        entry.seen = state
+      })
     })
     yield* attempt(`the state of ${name} is not in the operation store`, entry.inTurn.withPermit(write))
   })
@@ -257,12 +293,17 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
     // What cannot be a name is the client's to refuse.
     if (poll === undefined || name === undefined) return yield* ask
     yield* record(name, poll.type.kind)
-    const operation = yield* ask
     const held = yield* Held
-    if (operation.done && held === undefined) {
+    const entry = inFlight.get(name)
+    if (held !== undefined) entry?.holders.add(held)
+    const isGone = (error: CallError) =>
+      error._tag === "HttpError" && error.isNotFound && held === undefined && entry?.isFresh !== true
+    const operation = yield* Effect.tapError(ask, (error) => isGone(error) ? release(name) : Effect.void)
+    if (entry !== undefined) entry.isFresh = false
+    if (operation.done && held === undefined && !isHeld(name)) {
       yield* forget(name)
     } else {
-      if (operation.done) held?.add(name)
+      if (operation.done) held?.done.set(name, release(name))
       yield* note(name, operation)
     }
     return operation
@@ -344,7 +385,10 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
             restore(client.send(request)),
             Effect.fnUntraced(function*(operation) {
               const name = OperationName.fullName(operation.name)
-              if (!operation.done && name !== undefined) yield* record(name, (yield* CurrentStart).kind)
+              if (operation.done || name === undefined) return
+              yield* record(name, (yield* CurrentStart).kind)
+              const entry = inFlight.get(name)
+              if (entry !== undefined) entry.isFresh = true
             })
           )
         ),
@@ -380,6 +424,8 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
  *   at the most, which is reported. `Operations.listAll` finds it, where the API has lists.
  * - A program that ends after a look has seen the end, and before it has used it, has nothing on record, unless it
  *   uses {@link clearAfter}. With it, or where it ends before the record is cleared, the end is given again.
+ * - A wait that the API answers with a 404 leaves no record, unless this program has started the operation and has not seen
+ *   it since.
  * - A process that stands still for longer than two thirds of a lease may be taken for dead, and its operations waited for
  *   twice. None is started twice.
  * - It belongs above `SharedPolling`, which does not tell the layers below it what a look is for.

@@ -138,6 +138,11 @@ export interface Options {
   readonly transformClient?: ((client: HttpClient.HttpClient) => HttpClient.HttpClient) | undefined
 }
 
+/** What came back, and what hides the credential that was sent. */
+interface Masked extends Transport.Answer {
+  readonly mask: Mask.Mask
+}
+
 /**
  * Makes the client of an endpoint.
  *
@@ -219,11 +224,13 @@ export const make = Effect.fnUntraced(function*(
     // too, and who was interrupted meanwhile is gone: else each would open a connection of its own.
     const queued = Effect.andThen(Effect.yieldNow, effect)
     const deadline = (yield* CurrentPoll)?.deadline
-    if (deadline === undefined) return yield* turns.withPermit("")(queued)
+    // The verbs have their turns by turns: a cancellation does not wait behind all the looks.
+    const turn = turns.withPermit(call.verb)
+    if (deadline === undefined) return yield* turn(queued)
     const left = timeLeft(deadline, yield* Clock.monotonicTimeNanos)
     let started = false
     return yield* Effect.raceFirst(
-      turns.withPermit("")(Effect.suspend(() => {
+      turn(Effect.suspend(() => {
         started = true
         return queued
       })),
@@ -259,12 +266,16 @@ export const make = Effect.fnUntraced(function*(
       )
     )
 
-  const operation = (call: Transport.Call, answer: Transport.Answer & { readonly mask: Mask.Mask }) =>
+  /** Errors hold operations that failed, and the last state that was seen running. A secret may be written with escapes. */
+  const maskedBy = ({ mask, text }: Masked) => {
+    const isSuspect = text.includes("\\") || mask.isIn(text)
+    return (operation: Operation.Operation): Operation.Operation =>
+      operation._tag === "Failed" || (operation._tag === "Running" && isSuspect) ? mask.json(operation) : operation
+  }
+
+  const operation = (call: Transport.Call, answer: Masked) =>
     Effect.map(decode(call, "NotOperation", answer, Operation.fromJson), (operation) => {
-      // Errors hold operations that failed, and the last state that was seen running.
-      const masked = operation._tag === "Failed" || (operation._tag === "Running" && answer.mask.isIn(answer.text))
-        ? answer.mask.json(operation)
-        : operation
+      const masked = maskedBy(answer)(operation)
       // Some services leave the name out of their answer; it is the one that was asked for.
       if (masked.name !== "" || call.verb === "start") return masked
       return { ...masked, name: OperationName.fullName(call.operationName) ?? call.operationName }
@@ -285,7 +296,9 @@ export const make = Effect.fnUntraced(function*(
     list: Effect.fnUntraced(function*({ filter, pageSize, pageToken, parent = "" }) {
       const call: Transport.Call = { verb: "list", operationName: parent }
       const page = HttpClientRequest.setUrlParams(yield* request("list", parent), { filter, pageSize, pageToken })
-      return yield* decode(call, "NotPage", yield* perform(call, page), OperationPage.fromJson)
+      const answer = yield* perform(call, page)
+      const { operations, unreachable, ...rest } = yield* decode(call, "NotPage", answer, OperationPage.fromJson)
+      return { ...rest, operations: operations.map(maskedBy(answer)), unreachable: answer.mask.json(unreachable) }
     }),
     cancel: Effect.fnUntraced(function*(name) {
       yield* perform({ verb: "cancel", operationName: name }, yield* request("cancel", name))

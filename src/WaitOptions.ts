@@ -39,7 +39,10 @@ export interface CommonOptions<A, M, E2, R2, E3, R3> {
   readonly notFoundGrace?: Duration.Input | undefined
   /** Let the server hold each look until the operation is done, where the API can. Default: false. */
   readonly longPoll?: boolean | undefined
-  /** What happens to the operation when the wait is interrupted: it is left alone, or cancelled. Default: `"leave"`. */
+  /**
+   * What happens to the operation when the wait is interrupted: it is left alone, or the server is asked to cancel it, for 5
+   * seconds at most. A `watch` whose consumer takes no more, or fails, is not interrupted. Default: `"leave"`.
+   */
   readonly onInterrupt?: "leave" | "cancel" | undefined
 }
 

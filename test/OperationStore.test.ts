@@ -16,6 +16,7 @@ import {
 } from "effect"
 import {
   Operation,
+  OperationDurations,
   Operations,
   type OperationsClient,
   type OperationsError,
@@ -187,6 +188,44 @@ describe("what is recorded", () => {
       yield* save(Effect.void)
       assert.deepStrictEqual(yield* recordsIn(backing), [])
     }))
+
+  it.effect("clearAfter: also where others see the end of the same operation", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const { run } = yield* boot(backing, scripted({ "batches/a": [Operation.succeeded("batches/a", 1)] }))
+      const disk = yield* Deferred.make<void, string>()
+      const save = (saved: Effect.Effect<void, string>) =>
+        run(OperationStore.clearAfter(Effect.andThen(Operations.wait("batches/a"), saved)))
+      const first = yield* Effect.forkChild(Effect.exit(save(Deferred.await(disk))), { startImmediately: true })
+      yield* run(Operations.wait("batches/a"))
+      yield* save(Effect.void)
+      assert.strictEqual((yield* recordsIn(backing)).length, 1)
+      yield* Deferred.fail(disk, "full")
+      yield* Fiber.join(first)
+      assert.strictEqual((yield* recordsIn(backing)).length, 1)
+      // Nobody holds it any more.
+      yield* run(Operations.wait("batches/a"))
+      assert.deepStrictEqual(yield* recordsIn(backing), [])
+    }))
+
+  it.effect("a wait for what is deleted, or was never there, leaves none", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      let isThere = true
+      const e404 = TestOperations.httpError(404)
+      const get = Effect.suspend(() => isThere ? Effect.succeed(Operation.running("batches/a")) : Effect.fail(e404))
+      const { run } = yield* boot(backing, scripted({ "batches/a": { get: [get], delete: Effect.void } }))
+      const wait = yield* Effect.forkChild(Effect.exit(run(Operations.wait("batches/a"))), { startImmediately: true })
+      yield* TestClock.adjust("7 seconds")
+      assert.strictEqual((yield* recordsIn(backing)).length, 1)
+      isThere = false
+      yield* run(Operations.delete("batches/a"))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(wait)
+      assert.deepStrictEqual(yield* recordsIn(backing), [])
+      yield* Effect.exit(run(Operations.wait("batches/none")))
+      assert.deepStrictEqual(yield* recordsIn(backing), [])
+    }))
 })
 
 describe("a store that fails", () => {
@@ -205,6 +244,24 @@ describe("a store that fails", () => {
     }
     return { state, link }
   }
+
+  it.effect("a state that could not be written is written at the next look", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      let failures = 1
+      const link: KeyValueStore.KeyValueStore = {
+        ...backing,
+        set: (key, value) =>
+          key.includes(".seen.") && failures-- > 0 ? Effect.fail(failing("set")) : backing.set(key, value)
+      }
+      const running = TestOperations.layer({ "batches/a": [Operation.running("batches/a")] })
+      const { run, store } = yield* boot(link, running)
+      const wait = yield* Effect.forkChild(run(Operations.wait("batches/a")), { startImmediately: true })
+      yield* TestClock.adjust("6 seconds")
+      const [entry] = yield* store.entries
+      assert.isTrue(entry !== undefined && Result.isSuccess(entry) && Option.isSome(entry.success.last))
+      yield* Fiber.interrupt(wait)
+    }).pipe(Effect.provide(warnings().layer)))
 
   it.effect("a start gives its reference all the same, says so, and the next wait writes the record", () =>
     Effect.gen(function*() {
@@ -482,6 +539,18 @@ describe("resumeAll", () => {
       yield* TestClock.adjust("5 minutes")
       assert.deepStrictEqual(yield* Fiber.join(fiber), ["batches/0 Succeeded"])
     }))
+
+  it.effect("teaches nobody how long operations take, for it did not see them begin", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const server = makeServer(["1 minute"])
+      yield* Effect.scoped(Effect.flatMap(boot(backing, server.layer), ({ run }) => run(start)))
+      const { run } = yield* boot(backing, server.layer)
+      const fiber = yield* Effect.forkChild(run(Stream.runCollect(resume())))
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["batches/0 Succeeded"])
+      assert.deepStrictEqual(yield* OperationDurations.OperationDurations.use(({ get }) => get("video")), [])
+    }).pipe(Effect.provide(OperationDurations.layerMemory)))
 
   it.effect("one that was not consumed, or timed out, is given again; not while another stream has it", () =>
     Effect.gen(function*() {

@@ -512,6 +512,23 @@ describe("turns", () => {
       }).pipe(Effect.provide(clientOver(http, { maxInFlight: 1 })))
     }))
 
+  it.effect("a cancellation has one of the next turns, however many looks wait for theirs", () =>
+    Effect.gen(function*() {
+      const http = scripted({ json: { name }, after: "1 second" })
+      yield* Effect.gen(function*() {
+        const gets = Effect.forEach(Array.from({ length: 20 }), () => Operations.get(name), {
+          concurrency: "unbounded"
+        })
+        yield* Effect.forkChild(gets, { startImmediately: true })
+        const wait = yield* Effect.forkChild(Operations.wait("operations/b", { onInterrupt: "cancel" }), {
+          startImmediately: true
+        })
+        yield* Effect.forkChild(Fiber.interrupt(wait), { startImmediately: true })
+        yield* Effect.replicateEffect(TestClock.adjust("500 millis"), 9)
+        assert.include(http.sent.map(({ url }) => url.pathname), "/v1/operations/b:cancel")
+      }).pipe(Effect.provide(clientOver(http, { maxInFlight: 1 })))
+    }))
+
   it.effect("a turn is given back however its request ends", () =>
     Effect.gen(function*() {
       const http = scripted("never", { fail: new Error("x") }, { status: 500, text: "" }, ok)

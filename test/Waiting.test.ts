@@ -636,6 +636,10 @@ describe("cancelAndSettle", () => {
       )
       assert.strictEqual(error, refused)
       assert.strictEqual(calls.length, 1)
+      // What has no name of its own is called FAILED_PRECONDITION too.
+      const odd = TestOperations.httpError(405, { rpc: RpcStatus.make("FAILED_PRECONDITION", "Method Not Allowed") })
+      const lacking = yield* playError({ [name]: { get: [running()], cancel: odd } }, Operations.cancelAndSettle(name))
+      assert.strictEqual(lacking.error, odd)
     }))
 
   it.effect("is as persistent as a look", () =>

@@ -84,7 +84,7 @@ export const stream = (
       }
       const response = yield* ask(url)
       if (response.status >= 200 && response.status < 300) return response
-      const answer = yield* Effect.mapError(Transport.readAnswer(response, 1024), broken)
+      const answer = yield* Effect.mapError(Transport.readAnswer(response, maxBytes), broken)
       const { location } = response.headers
       if (response.status < 300 || response.status >= 400 || location === undefined || !URL.canParse(location, url)) {
         return yield* Transport.toHttpError(call(), answer, mask, yield* Clock.currentTimeMillis)

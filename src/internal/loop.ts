@@ -370,8 +370,10 @@ const delayAfter = <A, E, R>(step: Step<A, E, R>, a: A): Effect.Effect<Duration.
 const isCompleted = <A, M>(target: OperationType.Target<A, M>): target is Succeeded<A, M> | Failed<M> =>
   typeof target !== "string" && "done" in target && target.done
 
+/** Google sends `FAILED_PRECONDITION` as 400. Other statuses without a name of their own are called so too. */
 const cameTooLate = (error: unknown): boolean =>
-  error instanceof HttpError && error.rpc !== undefined && RpcStatus.canonicalCode(error.rpc) === "FAILED_PRECONDITION"
+  error instanceof HttpError && (error.status === 400 || error.status === 412) &&
+  error.rpc !== undefined && RpcStatus.canonicalCode(error.rpc) === "FAILED_PRECONDITION"
 
 const isFailedPoll = (error: unknown): error is HttpError | TransportError =>
   error instanceof HttpError || error instanceof TransportError

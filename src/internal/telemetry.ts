@@ -167,7 +167,9 @@ export class Telemetry {
       this.failed++
       this.failedInARow++
       const asked = error._tag === "HttpError" ? error.retryAfter : undefined
-      if (asked !== undefined) this.meters.serverDelay.updateUnsafe(Duration.toSeconds(asked), context)
+      // A sum that is infinite once is so for ever.
+      const seconds = asked === undefined ? undefined : Math.min(Duration.toSeconds(asked), Number.MAX_SAFE_INTEGER)
+      if (seconds !== undefined) this.meters.serverDelay.updateUnsafe(seconds, context)
     }
     const { call } = this
     if (call !== undefined) {

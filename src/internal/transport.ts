@@ -90,8 +90,8 @@ const errorBodyLimit = 64 * 1024
 const errorBodyTime = Duration.seconds(2)
 
 /**
- * A body that is told to be this short is read in one piece. Were it compressed where that does not show, as from another
- * origin in a browser, it would still be bounded.
+ * A body that is told to be this short is read in one piece. Were it gzip where that does not show, as from another origin in
+ * a browser, it would still be bounded.
  */
 const shortBody = 16 * 1024
 
@@ -185,7 +185,7 @@ export const toHttpError = (call: Call, answer: Answer, mask: Mask, now: number)
   const rpc = Option.getOrUndefined(Option.flatMap(masked, RpcStatus.fromHttpBody))
   // A secret may stand in JSON in more forms than can be looked for; then the body is written anew.
   const isClean = Option.isNone(json) || sameJson(json, masked)
-  const body = isClean ? mask.text(answer.text) : JSON.stringify(Option.getOrUndefined(masked))
+  const body = isClean ? mask.cutText(answer.text) : JSON.stringify(Option.getOrUndefined(masked))
   const header = answer.headers["retry-after"]
   const hints = [
     ...(header === undefined ? [] : Result.match(Headers.parseRetryAfter(header), {

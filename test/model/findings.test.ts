@@ -1,7 +1,7 @@
 /** What the models found, as small examples. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Schema } from "effect"
-import { Operations, type OperationsClient, OperationType } from "effect-lro"
+import { Operations, type OperationsClient, OperationType, SharedPolling } from "effect-lro"
 import { Emulator, TestOperations } from "effect-lro/testing"
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { TestClock } from "effect/testing"
@@ -32,6 +32,41 @@ describe("a key that a server echoes in an operation stands in no error", () => 
       const running: Reply = { json: { name, metadata: { url: `https://h/?key=${key}` } } }
       const exit = yield* waited(Operations.wait(name, { timeout: "20 seconds" }), running)
       assert.notInclude(written(exit), key)
+    }))
+
+  it.effect("also where it stands there with escapes", () =>
+    Effect.gen(function*() {
+      const escaped = `\\u00${key.charCodeAt(0).toString(16)}${key.slice(1)}`
+      const running: Reply = { text: `{"name":"${name}","metadata":{"url":"https://h/?key=${escaped}"}}` }
+      assert.notInclude(written(yield* waited(Operations.wait(name, { timeout: "20 seconds" }), running)), key)
+    }))
+
+  it.effect("in a row of a list, nor in what a list says of itself", () =>
+    Effect.gen(function*() {
+      const failed = { name, done: true, metadata: { key }, error: { code: 7, message: `bad ${key}` } }
+      const running = { name: "operations/b", metadata: { key } }
+      const json = { operations: [failed, running], unreachable: [`projects/${key}`] }
+      const exit = yield* waited(Operations.list(), { json })
+      assert.isTrue(Exit.isSuccess(exit))
+      assert.notInclude(JSON.stringify(exit), key)
+      const { done, error, metadata } = failed
+      const rows = [0, 1, 2, 3, 4].map((i) => ({ name: `operations/${i}`, done, error, metadata }))
+      const waits = Effect.forEach(rows, (row) => Effect.flip(Operations.wait(row.name)), { concurrency: "unbounded" })
+      const shared = Effect.provide(waits, SharedPolling.layer({ list: { trustDone: true } }))
+      const errors = yield* waited(shared, { json: { operations: rows } })
+      assert.isTrue(Exit.isSuccess(errors))
+      assert.notInclude([inspect(errors, { depth: 20 }), JSON.stringify(errors)].join("\n"), key)
+    }))
+
+  it.effect("as a part of it, at the end of a body that was cut", () =>
+    Effect.gen(function*() {
+      const stream = () =>
+        new ReadableStream<Uint8Array>({
+          start: (controller) => controller.enqueue(new TextEncoder().encode(`your key is ${key.slice(0, 15)}`))
+        })
+      const exit = yield* waited(Operations.get(name), { status: 403, stream: stream() })
+      assert.include(written(exit), "your key is <redacted>")
+      assert.notInclude(written(exit), key.slice(0, 8))
     }))
 
   it.effect("in the metadata of an operation that failed", () =>

@@ -1,4 +1,4 @@
-import { Clock, Effect, Layer, Redacted } from "effect"
+import { Clock, type Duration, Effect, Layer, Redacted } from "effect"
 import { Endpoint, OperationsClient } from "effect-lro"
 import { HttpClient, HttpClientError, type HttpClientRequest, HttpClientResponse } from "effect/http"
 
@@ -10,7 +10,7 @@ export type Reply =
     readonly json?: unknown
     readonly text?: string | null
     readonly stream?: ReadableStream<Uint8Array>
-    readonly after?: string
+    readonly after?: Duration.Input
   }
   | { readonly fail: unknown }
   | "never"
@@ -46,6 +46,7 @@ export const scripted = (...replies: ReadonlyArray<Reply>) => {
         reason: new HttpClientError.TransportError({ request, cause: reply.fail })
       })
     }
+    if (reply.after !== undefined) yield* Effect.sleep(reply.after)
     const text = reply.text === undefined ? JSON.stringify(reply.json) : reply.text
     const { headers = {}, status = 200 } = reply
     return HttpClientResponse.fromWeb(request, new Response(reply.stream ?? text, { status, headers }))
