@@ -11,18 +11,18 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import * as RateLimiter from "effect/persistence/RateLimiter"
+import type * as RateLimiter from "effect/persistence/RateLimiter"
 import * as Random from "effect/Random"
-import * as Semaphore from "effect/Semaphore"
 import * as Check from "./internal/check.ts"
 import { expire, noAnswer, untilOf } from "./internal/expiry.ts"
 import { sameJson } from "./internal/json.ts"
 import * as Listing from "./internal/listing.ts"
 import { timeLeft } from "./internal/pace.ts"
+import { limited } from "./internal/rateLimit.ts"
 import type { Operation } from "./Operation.ts"
 import * as OperationName from "./OperationName.ts"
 import { CurrentPoll, OperationsClient, type Poll, type Service } from "./OperationsClient.ts"
-import { type CallError, TransportError, type Verb } from "./OperationsError.ts"
+import type { CallError } from "./OperationsError.ts"
 
 /**
  * When and how looks become pages of a list.
@@ -290,51 +290,6 @@ const readList = (options: ListOptions): Listing.Options => ({
   pageSize: Check.positiveInt("pageSize", options.pageSize ?? 100),
   filter: options.filter,
   trustDone: options.trustDone ?? false
-})
-
-/** The client, each of its reads when the limiter lets it. A limiter that cannot be asked is a failure that may pass. */
-const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client: Service) {
-  const limiter = yield* RateLimiter.RateLimiter
-  const limit = {
-    key: rateLimit.key ?? "effect-lro",
-    limit: Check.positiveInt("limit", rateLimit.limit),
-    window: Check.positiveDuration("window", rateLimit.window),
-    algorithm: rateLimit.algorithm ?? "token-bucket"
-  }
-  const next = yield* Semaphore.make(1)
-  // A turn is not given back; where the one who took it has left, the next has it.
-  let turnAt: bigint | undefined
-  const turn = Effect.gen(function*() {
-    if (turnAt === undefined) {
-      const { delay } = yield* limiter.consume({ ...limit, onExceeded: "delay" })
-      turnAt = (yield* Clock.monotonicTimeNanos) + Duration.toNanosUnsafe(delay)
-    }
-    yield* Effect.sleep(timeLeft(turnAt, yield* Clock.monotonicTimeNanos))
-    turnAt = undefined
-  }).pipe(next.withPermit)
-  /** Waits for a turn, at most until the wait that this call is part of ends. */
-  const inTurn = <A>(verb: Verb, operationName: string, call: Effect.Effect<A, CallError>) =>
-    Effect.gen(function*() {
-      const failed = (kind: TransportError["kind"], detail: string) =>
-        new TransportError({ verb, operationName, kind, detail })
-      const left = timeLeft((yield* CurrentPoll)?.deadline, yield* Clock.monotonicTimeNanos)
-      yield* turn.pipe(
-        Effect.mapError(({ message }) => failed("Connection", `the rate limiter: ${message}`)),
-        Effect.timeoutOrElse({
-          duration: left,
-          orElse: () => Effect.fail(failed("Timeout", "no turn before the wait's deadline"))
-        })
-      )
-      return yield* call
-    })
-  return {
-    send: client.send,
-    get: (name) => inTurn("get", name, client.get(name)),
-    list: (options) => inTurn("list", options.parent ?? "", client.list(options)),
-    cancel: client.cancel,
-    delete: client.delete,
-    serverWait: (name, timeout) => inTurn("wait", name, client.serverWait(name, timeout))
-  } satisfies Service
 })
 
 /**

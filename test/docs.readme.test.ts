@@ -1,6 +1,8 @@
 /** The README's tables for those who come from elsewhere, its picture and its contents, held against what is there. */
 import { assert, describe, it } from "@effect/vitest"
+import { Schema } from "effect"
 import { Operations } from "effect-lro"
+import { Story } from "effect-lro/testing"
 import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -17,6 +19,13 @@ const chapter = (heading: string): string => {
   const end = readme.indexOf(`\n${heading.split(" ")[0]} `, from + 1)
   return readme.slice(from, end < 0 ? undefined : end)
 }
+
+it("its seeds are read", () => {
+  const seeds = [...readme.matchAll(/^```json\n([\s\S]*?)^```/gm)].map(([, seed = ""]) => seed)
+  const read = Schema.decodeSync(Story.SeedFromJson, { onExcessProperty: "error" })
+  assert.isAbove(seeds.length, 0)
+  for (const seed of seeds) assert.isNotEmpty(read(seed).operations)
+})
 
 /** The second cell of each row: an expression of ours. */
 const rows = [...chapter("## Coming from").matchAll(/^\| (`.+?`) +\| (.+?) +\|.*\|$/gm)].map((

@@ -83,9 +83,9 @@ export const report = ({ bundles, machine, runs, schedules }: All): string => {
       table([
         "system",
         "µs of CPU per look",
-        "to the floor",
+        "× undici loop",
         "µs of CPU per operation",
-        "to the floor",
+        "× undici loop",
         "requests per operation",
         "late p50, ms",
         "late p99, ms",
@@ -135,8 +135,8 @@ export const summary = ({ machine, runs }: Results): string => {
   const head = [
     "",
     "µs per look",
-    "to the floor",
-    "per operation, to the floor",
+    "× undici loop",
+    "per operation, × undici loop",
     "requests per operation",
     "median lateness, ms",
     "kB of heap per pending wait, of 10,000",
@@ -144,13 +144,12 @@ export const summary = ({ machine, runs }: Results): string => {
     "start-up, ms"
   ]
   const loads = runs.map(({ load }) => load)
-  const counts = Object.entries(Object.groupBy(runs, ({ waits }) => waits)).map(([waits, some = []]) => {
-    const each = Object.values(Object.groupBy(some, ({ system }) => system)).map((runs = []) => runs.length)
-    const [least, most] = [Math.min(...each), Math.max(...each)]
-    return `${Number(waits).toLocaleString("en")}: ${least === most ? most : `${least} to ${most}`}`
-  })
-  const note =
-    `Medians (runs with so many waits: ${counts.join("; ")}), on ${machine.processor} with ${machine.memory} and ` +
-    `Node ${machine.node.slice(1)}, load average ${number(Math.min(...loads), 1)} to ${number(Math.max(...loads), 1)}.`
+  const times = Object.values(Object.groupBy(runs, ({ system, waits }) => `${waits} ${system}`)).map((_ = []) =>
+    _.length
+  )
+  const [least, most] = [Math.min(...times), Math.max(...times)]
+  const note = `Medians of ${least === most ? most : `${least} to ${most}`} runs, on ${machine.processor} with ` +
+    `${machine.memory} and Node ${machine.node.slice(1)}, load average ${number(Math.min(...loads), 1)} to ` +
+    `${number(Math.max(...loads), 1)}.`
   return `${table(head, rows)}\n\n${note}`
 }
