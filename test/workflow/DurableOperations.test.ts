@@ -110,16 +110,17 @@ describe("a durable wait is as a plain one", () => {
 describe("make", () => {
   it.effect("the whole of a wait is learned, and not its last part", () =>
     Effect.gen(function*() {
-      // Three looks in memory, a durable pause, and one more.
-      const delays = Schedule.spaced("10 seconds").pipe(
-        Schedule.upTo({ times: 2 }),
-        Schedule.concat(Schedule.spaced("5 minutes"))
+      const short = Schedule.upTo(Schedule.spaced("10 seconds"), { times: 2 })
+      const delays = short.pipe(
+        Schedule.concat(Schedule.upTo(Schedule.spaced("5 minutes"), { times: 1 })),
+        Schedule.concat(short)
       )
       const Waits = DurableOperations.make("Waits", { type: Video, schedule: delays })
-      const script = { [name]: [running(), running(), running(), done] }
+      // Three looks, a durable pause, and two more.
+      const script = { [name]: [running(), running(), running(), running(), done] }
       yield* playDurable(Waits, Waits.begin(name), Waits.poll(name), script)
       const known = yield* OperationDurations.OperationDurations.use(({ get }) => get("video"))
-      assert.deepStrictEqual(known.map(Duration.toSeconds), [320])
+      assert.deepStrictEqual(known.map(Duration.toSeconds), [330])
     }).pipe(Effect.provide(OperationDurations.layerMemory)), minute)
 
   it.effect("two waits for a name are one, whichever way the name is given", () =>
