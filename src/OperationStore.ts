@@ -295,7 +295,10 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
     yield* record(name, poll.type.kind)
     const held = yield* Held
     const entry = inFlight.get(name)
-    if (held !== undefined) entry?.holders.add(held)
+    if (held !== undefined && entry !== undefined) {
+      for (const other of entry.holders) if (other.isOver) entry.holders.delete(other)
+      entry.holders.add(held)
+    }
     const isGone = (error: CallError) =>
       error._tag === "HttpError" && error.isNotFound && held === undefined && entry?.isFresh !== true
     const operation = yield* Effect.tapError(ask, (error) => isGone(error) ? release(name) : Effect.void)
@@ -303,7 +306,8 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
     if (operation.done && held === undefined && !isHeld(name)) {
       yield* forget(name)
     } else {
-      if (operation.done) held?.done.set(name, release(name))
+      // Whoever has seen it: those who hold it clear it at their end.
+      if (operation.done) entry?.holders.forEach(({ done }) => done.set(name, release(name)))
       yield* note(name, operation)
     }
     return operation

@@ -268,9 +268,10 @@ export const make = Effect.fnUntraced(function*(
 
   /** Errors hold operations that failed, and the last state that was seen running. A secret may be written with escapes. */
   const maskedBy = ({ mask, text }: Masked) => {
-    const isSuspect = text.includes("\\") || mask.isIn(text)
+    let suspect: boolean | undefined
+    const isSuspect = () => suspect ??= text.includes("\\") || mask.isIn(text)
     return (operation: Operation.Operation): Operation.Operation =>
-      operation._tag === "Failed" || (operation._tag === "Running" && isSuspect) ? mask.json(operation) : operation
+      operation._tag === "Failed" || (operation._tag === "Running" && isSuspect()) ? mask.json(operation) : operation
   }
 
   const operation = (call: Transport.Call, answer: Masked) =>

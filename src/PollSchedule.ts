@@ -290,7 +290,8 @@ export const eta = (options: AdaptiveOptions = {}): Schedule.Schedule<Duration.D
  *
  * The first delay lasts until a twentieth of the known operations would have ended, less the `ratio`, so that most are seen
  * running shortly before their end, and their durations are known well; where that is longer than `ceiling`, it is several
- * delays of so much. From then on each delay is in proportion to the age, by a `ratio` of 0.05 where none is given. What is recorded while the schedule runs is for the next wait.
+ * delays of so much. From then on each delay is in proportion to the age, by a `ratio` of 0.05 where none is given. What is
+ * recorded while the schedule runs is for the next wait.
  *
  * **Gotchas**
  *

@@ -305,9 +305,9 @@ const readList = (options: ListOptions): Listing.Options => ({
  *
  * With `list`, looks that fall within its `window` ask for the pages of their collection: what is before `/operations/{id}`
  * in a name, or else before its last segment. What no page shows, and what is done, is asked for by `get`; one look of each
- * round always is, and so is the look at a wait's deadline. A collection whose list is refused, on the whole answers for fewer than two looks a page, or shows as
- * running what a `get` saw done, is not listed again. A list that fails in passing fails its looks, as their own `get`s would
- * have.
+ * round always is, and so is the look at a wait's deadline. A collection whose list is refused, on the whole answers for
+ * fewer than two looks a page, or shows as running what a `get` saw done, is not listed again. A list that fails in passing
+ * fails its looks, as their own `get`s would have.
  *
  * With `every`, the layer reads the pages at a pace of its own, and each look after a wait's first is held: it is answered
  * when a page says what the wait does not know yet, when it is its turn to be asked for by `get`, and at the deadline of the

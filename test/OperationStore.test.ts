@@ -208,6 +208,26 @@ describe("what is recorded", () => {
       assert.deepStrictEqual(yield* recordsIn(backing), [])
     }))
 
+  it.effect("clearAfter: also what only others have seen done", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const states = [Operation.running("batches/a"), Operation.succeeded("batches/a", 1)]
+      const { run } = yield* boot(backing, scripted({ "batches/a": states }))
+      const rest = yield* Deferred.make<void>()
+      const early = Effect.exit(Operations.wait("batches/a", { timeout: 0 }))
+      const fiber = yield* Effect.forkChild(
+        run(OperationStore.clearAfter(Effect.andThen(early, Deferred.await(rest)))),
+        {
+          startImmediately: true
+        }
+      )
+      yield* run(Operations.wait("batches/a"))
+      assert.strictEqual((yield* recordsIn(backing)).length, 1)
+      yield* Deferred.succeed(rest, undefined)
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(yield* recordsIn(backing), [])
+    }))
+
   it.effect("a wait for what is deleted, or was never there, leaves none", () =>
     Effect.gen(function*() {
       const backing = yield* makeBacking

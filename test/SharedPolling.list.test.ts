@@ -1,5 +1,5 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Layer, Predicate, Random, Schedule, Schema, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Layer, Predicate, Random, Schedule, Schema, Stream } from "effect"
 import { Operation, Operations, type OperationsClient, OperationsError, SharedPolling } from "effect-lro"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
@@ -371,6 +371,28 @@ describe("one rate limit over all reads", () => {
       const answered = (yield* Fiber.join(fiber)).filter(({ tag }) => tag === undefined)
       // For five minutes ten begin in a second, and five have their turn.
       assert.isAtLeast(answered.length, 5 * 300)
+    }))
+
+  it.effect("a store that is far away is asked by several at once", () =>
+    Effect.gen(function*() {
+      const far = Layer.mock(RateLimiter.RateLimiter)({
+        [RateLimiter.TypeId]: RateLimiter.TypeId,
+        consume: ({ limit }) =>
+          Effect.delay(
+            Effect.succeed({ delay: Duration.zero, limit, remaining: limit, resetAfter: Duration.zero }),
+            "1 second"
+          )
+      })
+      const it = world({ ends: batches(8, () => 0) })
+      const layer = SharedPolling.layer({ rateLimit: { limit: 100, window: 1000 } }).pipe(
+        Layer.provide([it.layer, far])
+      )
+      const gets = Effect.forEach(Object.keys(batches(8, () => 0)), (name) => ended(Operations.get(name)), {
+        concurrency: "unbounded"
+      })
+      const fiber = yield* Effect.forkChild(Effect.provide(gets, layer))
+      yield* TestClock.adjust("1 minute")
+      for (const { at } of yield* Fiber.join(fiber)) assert.strictEqual(at, seconds)
     }))
 
   it.effect("a store that fails is a failure that may pass", () =>

@@ -55,7 +55,7 @@ const output = Flag.Path("output").pipe(
   Flag.withAlias("o"),
   Flag.optional,
   Flag.withDescription(
-    "Where to save the video that the operation made; a file that is there is replaced. More of them are named cat-2.mp4 and so on"
+    "Where to save the video that the operation made; a file that is there is replaced. More are named cat-2.mp4 and so on"
   )
 )
 
@@ -109,7 +109,7 @@ export const timingArgs = ({ backoff, interval, longPoll, timeout }: Timing): Re
 
 /** Refuses files that could not be written, before anything is waited for or paid. */
 export const checkFiles = ({ output, resumeFile }: Input) =>
-  Effect.forEach([output, resumeFile], Save.check, { discard: true })
+  Effect.andThen(Save.check(output, false), Save.check(resumeFile, true))
 
 /** The command that goes on with a wait: from its token, where one was left. */
 const resumeCommand = ({ cancels, input, name, options }: Followed, token: Option.Option<string>): string =>

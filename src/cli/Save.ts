@@ -15,8 +15,11 @@ import * as Operation from "../Operation.ts"
 import { CurrentEndpoint } from "./Api.ts"
 import * as Problem from "./Problem.ts"
 
-/** Refuses a file that could not be written, before anything is waited for or paid. */
-export const check = Effect.fnUntraced(function*(file: Option.Option<string>) {
+/**
+ * Refuses a file that could not be written, before anything is waited for or paid. One that is not written in place needs
+ * room beside it.
+ */
+export const check = Effect.fnUntraced(function*(file: Option.Option<string>, inPlace: boolean) {
   if (Option.isNone(file)) return
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
@@ -27,12 +30,13 @@ export const check = Effect.fnUntraced(function*(file: Option.Option<string>) {
   if (yield* isDirectory(file.value)) {
     return yield* new Problem.Usage({ what: `${file.value} is a directory, not a file` })
   }
-  yield* fs.access(directory, { writable: true }).pipe(
-    Effect.mapError(() => new Problem.Usage({ what: `nothing can be written into ${directory}` }))
+  const written = inPlace && (yield* fs.exists(file.value)) ? file.value : directory
+  yield* fs.access(written, { writable: true }).pipe(
+    Effect.mapError(() => new Problem.Usage({ what: `${written} cannot be written` }))
   )
 })
 
-/** Writes the first video to its file, `cat.mp4`, more to `cat-2.mp4` and so on where these are free, and gives their names. */
+/** Writes the first video to its file, `cat.mp4`, more to `cat-2.mp4` and so on where these are free; gives their names. */
 export const videos = Effect.fnUntraced(function*(operation: Operation.Succeeded, file: string) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path

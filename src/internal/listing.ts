@@ -222,7 +222,10 @@ export const make = (
   ): Effect.Effect<Operation | undefined, CallError> =>
     Effect.suspend(() => {
       const parent = parentOf(key)
-      if (collections.get(parent)?.listed === false || Duration.isLessThan(timeLeft(deadline, now), options.window)) {
+      if (
+        collections.get(parent)?.listed === false ||
+        Duration.isLessThanOrEqualTo(timeLeft(deadline, now), options.window)
+      ) {
         return Effect.undefined
       }
       const look = new Look({ key, parent, until: untilOf(deadline) })

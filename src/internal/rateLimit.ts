@@ -9,6 +9,9 @@ import type { RateLimit } from "../SharedPolling.ts"
 import * as Check from "./check.ts"
 import { timeLeft } from "./pace.ts"
 
+/** So many take their turns ahead: a store far away is asked by as many at once. */
+const turnsAhead = 8
+
 /**
  * The client, each of its reads when the limiter lets it. A limiter that cannot be asked is a failure that may pass.
  *
@@ -22,17 +25,23 @@ export const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client:
     window: Check.positiveDuration("window", rateLimit.window),
     algorithm: rateLimit.algorithm ?? "token-bucket"
   }
-  const next = yield* Semaphore.make(1)
+  const next = yield* Semaphore.make(turnsAhead)
   // A turn is not given back; where the one who took it has left, the next has it.
-  let turnAt: bigint | undefined
-  const turn = Effect.gen(function*() {
-    if (turnAt === undefined) {
-      const { delay } = yield* limiter.consume({ ...limit, onExceeded: "delay" })
-      turnAt = (yield* Clock.monotonicTimeNanos) + Duration.toNanosUnsafe(delay)
-    }
-    yield* Effect.sleep(timeLeft(turnAt, yield* Clock.monotonicTimeNanos))
-    turnAt = undefined
-  }).pipe(next.withPermit)
+  const left: Array<bigint> = []
+  const take = Effect.suspend(() => {
+    const turnAt = left.shift()
+    return turnAt !== undefined ? Effect.succeed(turnAt) : Effect.flatMap(
+      limiter.consume({ ...limit, onExceeded: "delay" }),
+      ({ delay }) => Effect.map(Clock.monotonicTimeNanos, (now) => now + Duration.toNanosUnsafe(delay))
+    )
+  })
+  const turn = Effect.flatMap(
+    take,
+    (turnAt) =>
+      Effect.flatMap(Clock.monotonicTimeNanos, (now) => Effect.sleep(timeLeft(turnAt, now))).pipe(
+        Effect.onInterrupt(() => Effect.sync(() => left.push(turnAt)))
+      )
+  ).pipe(next.withPermit)
   /** Waits for a turn, at most until the wait that this call is part of ends. */
   const inTurn = <A>(verb: Verb, operationName: string, call: Effect.Effect<A, CallError>) =>
     Effect.gen(function*() {

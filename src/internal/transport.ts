@@ -185,7 +185,8 @@ export const toHttpError = (call: Call, answer: Answer, mask: Mask, now: number)
   const rpc = Option.getOrUndefined(Option.flatMap(masked, RpcStatus.fromHttpBody))
   // A secret may stand in JSON in more forms than can be looked for; then the body is written anew.
   const isClean = Option.isNone(json) || sameJson(json, masked)
-  const body = isClean ? mask.cutText(answer.text) : JSON.stringify(Option.getOrUndefined(masked))
+  const text = Option.isSome(json) ? mask.text(answer.text) : mask.cutText(answer.text)
+  const body = isClean ? text : JSON.stringify(Option.getOrUndefined(masked))
   const header = answer.headers["retry-after"]
   const hints = [
     ...(header === undefined ? [] : Result.match(Headers.parseRetryAfter(header), {

@@ -89,6 +89,8 @@ const connect = (database: DatabaseSync): Connection => {
   const prepared = new Map<string, StatementSync>()
   const reuse = (sql: string) => {
     const statement = prepared.get(sql) ?? database.prepare(sql)
+    // What is used again is the newest, and the oldest goes.
+    prepared.delete(sql)
     if (prepared.size === manyStatements) {
       for (const oldest of Iterable.take(prepared.keys(), 1)) prepared.delete(oldest)
     }

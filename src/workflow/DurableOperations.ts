@@ -138,6 +138,9 @@ type Body<R> = (
  */
 const outlastingTheStore = <A, E, R>(body: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.sandbox(body).pipe(
+    Effect.tapError((cause) =>
+      isStoreFailure(cause) ? Effect.logWarning("the store failed; the wait goes on when it works", cause) : Effect.void
+    ),
     Effect.retry({
       while: isStoreFailure,
       schedule: PollSchedule.backoff({ initialDelay: "100 millis", maxDelay: "10 seconds" })
