@@ -262,8 +262,12 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
 
   const isHeld = (name: string) => Iterable.some(inFlight.get(name)?.holders ?? [], (held) => !held.isOver)
 
-  /** Clears the operation, unless somebody still holds it, who then will. */
-  const release = (name: string) => Effect.suspend(() => isHeld(name) ? Effect.void : forget(name))
+  /** Clears the operation, unless somebody else still holds it, who then will. */
+  const release = (name: string, held?: Holder) =>
+    Effect.suspend(() => {
+      if (held !== undefined) inFlight.get(name)?.holders.delete(held)
+      return isHeld(name) ? Effect.void : forget(name)
+    })
 
   const note = Effect.fnUntraced(function*(name: string, operation: Operation.Operation) {
     const entry = inFlight.get(name)
@@ -307,7 +311,7 @@ const make = Effect.fnUntraced(function*(options: Options = {}) {
       yield* forget(name)
     } else {
       // Whoever has seen it: those who hold it clear it at their end.
-      if (operation.done) entry?.holders.forEach(({ done }) => done.set(name, release(name)))
+      if (operation.done) entry?.holders.forEach((held) => held.done.set(name, release(name, held)))
       yield* note(name, operation)
     }
     return operation

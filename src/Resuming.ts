@@ -114,6 +114,8 @@ export const resumeAll = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = n
       OperationType.ref(byKind.get(kind) ?? OperationType.untyped, name)
     )
     const held = holder()
+    // What this program holds besides is cleared by who holds it.
+    const clear = (name: string) => Effect.suspend(() => held.done.get(name) ?? forget(name))
     const durations = Option.getOrUndefined(yield* Effect.serviceOption(OperationDurations))
     return settleAll(refs, options).pipe(
       durations === undefined ? identity : Stream.provideService(OperationDurations, unrecorded(durations)),
@@ -121,7 +123,7 @@ export const resumeAll = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = n
       Stream.flatMap((outcome) =>
         Stream.concat(
           Stream.succeed(outcome),
-          isEnd(outcome[1]) ? Stream.fromEffectDrain(forget(outcome[0].name)) : Stream.empty
+          isEnd(outcome[1]) ? Stream.fromEffectDrain(clear(outcome[0].name)) : Stream.empty
         )
       ),
       Stream.ensuring(Effect.sync(() => {

@@ -560,6 +560,27 @@ describe("resumeAll", () => {
       assert.deepStrictEqual(yield* Fiber.join(fiber), ["batches/0 Succeeded"])
     }))
 
+  it.effect("leaves the record to an effect of this process that makes something of the same end", () =>
+    Effect.gen(function*() {
+      const backing = yield* makeBacking
+      const server = makeServer(["1 minute"])
+      yield* Effect.scoped(Effect.flatMap(boot(backing, server.layer), ({ run }) => run(start)))
+      const { run } = yield* boot(backing, server.layer)
+      const saved = yield* Deferred.make<void>()
+      const wait = Operations.wait("batches/0", { timeout: "1 hour" })
+      const save = yield* Effect.forkChild(
+        run(OperationStore.clearAfter(Effect.andThen(wait, Deferred.await(saved)))),
+        { startImmediately: true }
+      )
+      const fiber = yield* Effect.forkChild(run(Stream.runCollect(resume())))
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["batches/0 Succeeded"])
+      assert.isAbove((yield* recordsIn(backing)).length, 0)
+      yield* Deferred.succeed(saved, undefined)
+      yield* Fiber.join(save)
+      assert.deepStrictEqual(yield* recordsIn(backing), [])
+    }))
+
   it.effect("teaches nobody how long operations take, for it did not see them begin", () =>
     Effect.gen(function*() {
       const backing = yield* makeBacking
