@@ -71,17 +71,24 @@ export interface BackoffOptions {
  * @category constructors
  * @since 0.1.0
  */
-export const backoff = (options: BackoffOptions = {}): Schedule.Schedule<unknown> =>
-  bounded(options, Duration.seconds(1))
+export const backoff = (options: BackoffOptions = {}): Schedule.Schedule<unknown> => bounded(options)
 
-/** Where only one of the two delays is given, the default of the other gives way. */
-const bounded = (options: BackoffOptions, first: Duration.Duration): Schedule.Schedule<unknown> => {
-  const given = (option: "initialDelay" | "maxDelay") => {
-    const input = options[option]
-    return input === undefined ? undefined : Check.positiveDuration(option, input)
-  }
-  const initialDelay = given("initialDelay") ?? Duration.min(first, given("maxDelay") ?? first)
-  const maxDelay = given("maxDelay") ?? Duration.max(initialDelay, Duration.seconds(30))
+const given = (options: BackoffOptions, option: "initialDelay" | "maxDelay"): Duration.Duration | undefined => {
+  const input = options[option]
+  return input === undefined ? undefined : Check.positiveDuration(option, input)
+}
+
+/**
+ * The first delay of {@link backoff}. Where only one of the two delays is given, the default of the other gives way.
+ *
+ * @internal
+ */
+export const firstDelay = (options: BackoffOptions, first = Duration.seconds(1)): Duration.Duration =>
+  given(options, "initialDelay") ?? Duration.min(first, given(options, "maxDelay") ?? first)
+
+const bounded = (options: BackoffOptions, first?: Duration.Duration): Schedule.Schedule<unknown> => {
+  const initialDelay = firstDelay(options, first)
+  const maxDelay = given(options, "maxDelay") ?? Duration.max(initialDelay, Duration.seconds(30))
   const multiplier = Check.atLeast("multiplier", 1, options.multiplier ?? 2)
   const ordered = Duration.isLessThanOrEqualTo(initialDelay, maxDelay)
   Check.require("initialDelay", "at most maxDelay", ordered, Duration.format(initialDelay))

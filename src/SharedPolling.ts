@@ -234,6 +234,7 @@ const make = Effect.fnUntraced(function*(options: Options, client: Service) {
     const until = untilOf(deadline)
     const shared = sharedOf(key, now)
     const { flight, last } = shared
+    /** An answer that was not asked for by this look. */
     const known = (operation: Operation) => {
       if (operation.done) run(forget(key, shared, interval))
       return operation

@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import type * as Schedule from "effect/Schedule"
@@ -20,10 +20,6 @@ import type { SettleError, WaitError } from "./OperationsError.ts"
 import type { OperationRef, Target } from "./OperationType.ts"
 import * as PollSchedule from "./PollSchedule.ts"
 import type * as WaitOptions from "./WaitOptions.ts"
-
-/** What the default of the first delay is where there is a bound to it. */
-const firstDelayWithin = (maxDelay: Duration.Input = "1 second"): Duration.Duration =>
-  Duration.min(Duration.seconds(1), Duration.fromInputUnsafe(maxDelay))
 
 // The loop is the same for all targets; the signatures below see to it that a type comes from a reference alone.
 
@@ -196,7 +192,7 @@ export const waitWithBackoff: {
         Loop.make(
           target,
           { ...options, schedule: PollSchedule.backoff(options) },
-          options.initialDelay ?? firstDelayWithin(options.maxDelay)
+          PollSchedule.firstDelay(options)
         )
       ),
       (loop) => loop.succeed

@@ -4,6 +4,7 @@ import { Operation, OperationDurations, Operations, OperationType, PollSchedule 
 import { TestOperations } from "effect-lro/testing"
 import { KeyValueStore } from "effect/persistence"
 import { TestClock } from "effect/testing"
+import { always } from "./support/shared.ts"
 import { world } from "./support/world.ts"
 
 const Video = OperationType.make({ kind: "video", response: Schema.Unknown, metadata: Schema.Unknown })
@@ -182,13 +183,12 @@ describe("the store", () => {
       const failed = Operation.failed("operations/a", { code: 13, message: "", details: [] })
       const done = Operation.succeeded("operations/a", 1)
       const options = { initialSpread: "20 seconds", schedule: PollSchedule.adaptive({ ratio: 1 }) } as const
-      const half = Effect.provideService(Random.Random, { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => 0.5 })
       for (
         const [wait, known] of [
           [Effect.provide(Operations.settle(ref), scripted(failed)), []],
           [Effect.provide(Operations.cancelAndSettle(ref), scripted(done)), []],
           // At 10 s, at twice as much, and again.
-          [Effect.provide(half(Operations.settle(ref, options)), scripted(done)), [40]]
+          [Effect.provide(always(0.5)(Operations.settle(ref, options)), scripted(done)), [40]]
         ] as const
       ) {
         const fiber = yield* Effect.forkChild(wait)

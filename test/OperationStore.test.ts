@@ -512,6 +512,14 @@ describe("a store that hangs", () => {
 })
 
 describe("resumeAll", () => {
+  /** A process after one that has started an operation of a minute, and ended in good order. */
+  const afterAnother = Effect.gen(function*() {
+    const backing = yield* makeBacking
+    const server = makeServer(["1 minute"])
+    yield* Effect.scoped(Effect.flatMap(boot(backing, server.layer), ({ run }) => run(start)))
+    return { backing, ...(yield* boot(backing, server.layer)) }
+  })
+
   it.effect("gives what a dead process left, with its outcome, after a lease and a fifth; and clears it", () =>
     Effect.gen(function*() {
       const backing = yield* makeBacking
@@ -562,10 +570,7 @@ describe("resumeAll", () => {
 
   it.effect("leaves the record to an effect of this process that makes something of the same end", () =>
     Effect.gen(function*() {
-      const backing = yield* makeBacking
-      const server = makeServer(["1 minute"])
-      yield* Effect.scoped(Effect.flatMap(boot(backing, server.layer), ({ run }) => run(start)))
-      const { run } = yield* boot(backing, server.layer)
+      const { backing, run } = yield* afterAnother
       const saved = yield* Deferred.make<void>()
       const wait = Operations.wait("batches/0", { timeout: "1 hour" })
       const save = yield* Effect.forkChild(
@@ -583,10 +588,7 @@ describe("resumeAll", () => {
 
   it.effect("teaches nobody how long operations take, for it did not see them begin", () =>
     Effect.gen(function*() {
-      const backing = yield* makeBacking
-      const server = makeServer(["1 minute"])
-      yield* Effect.scoped(Effect.flatMap(boot(backing, server.layer), ({ run }) => run(start)))
-      const { run } = yield* boot(backing, server.layer)
+      const { run } = yield* afterAnother
       const fiber = yield* Effect.forkChild(run(Stream.runCollect(resume())))
       yield* TestClock.adjust("5 minutes")
       assert.deepStrictEqual(yield* Fiber.join(fiber), ["batches/0 Succeeded"])

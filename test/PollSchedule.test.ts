@@ -1,6 +1,7 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Option, Pull, Random, Result, Schedule } from "effect"
+import { Cause, Duration, Effect, Option, Pull, Result, Schedule } from "effect"
 import { OperationsError, PollSchedule } from "effect-lro"
+import { always } from "./support/shared.ts"
 
 /** The delays that a schedule gives for these inputs, in milliseconds, until it ends. */
 const delays = Effect.fnUntraced(function*<O, I, E, R>(
@@ -24,10 +25,6 @@ const delays = Effect.fnUntraced(function*<O, I, E, R>(
 })
 
 const looks = (count: number) => Array.from({ length: count }, () => undefined)
-
-/** A random number generator whose every number is this one: 0.5 makes jitter nothing. */
-const always = (random: number) =>
-  Effect.provideService(Random.Random, { nextDoubleUnsafe: () => random, nextIntUnsafe: () => 0 })
 
 const call = { verb: "get", operationName: "operations/a" } as const
 const http = (status: number) => new OperationsError.HttpError({ ...call, status, body: "" })

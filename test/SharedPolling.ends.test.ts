@@ -1,10 +1,10 @@
 /** When shared looks end, and what is left of them. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Layer, Random, Schedule, Scheduler } from "effect"
+import { Clock, Effect, Exit, Fiber, Layer, Schedule, Scheduler } from "effect"
 import { Operation, Operations, OperationsClient, SharedPolling } from "effect-lro"
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import { batches, ended, seconds } from "./support/shared.ts"
+import { always, batches, ended, seconds } from "./support/shared.ts"
 import { world } from "./support/world.ts"
 
 const client = (verbs: Partial<OperationsClient.Service>) => Layer.mock(OperationsClient.OperationsClient)(verbs)
@@ -34,8 +34,7 @@ describe("a shared look ends with its wait, and at most the time of a request la
       )
       const wait = ended(Operations.wait("batches/a", { timeout: "1 minute" }))
       // Half of the spread: a whole number of milliseconds, so that nothing is rounded.
-      const half = Effect.provideService(wait, Random.Random, { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => 0.5 })
-      const fiber = yield* Effect.forkChild(Effect.provide(half, layer), { startImmediately: true })
+      const fiber = yield* Effect.forkChild(Effect.provide(always(0.5)(wait), layer), { startImmediately: true })
       yield* TestClock.adjust("1 hour")
       assert.strictEqual((yield* Fiber.join(fiber)).at, 90 * seconds)
     }))

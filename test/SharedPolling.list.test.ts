@@ -4,7 +4,7 @@ import { Operation, Operations, type OperationsClient, OperationsError, SharedPo
 import { RateLimiter } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { property } from "./support/runs.ts"
-import { batches, ended, seconds } from "./support/shared.ts"
+import { always, batches, ended, seconds } from "./support/shared.ts"
 import { world, type WorldOptions } from "./support/world.ts"
 
 /** Waits for all that there is, and gives what was asked, how each wait ended, and when. */
@@ -445,7 +445,7 @@ it.effect("the first look at each operation waits a part of initialSpread, withi
   }).pipe(Random.withSeed("spread")))
 
 describe("initialSpread", () => {
-  const half = Effect.provideService(Random.Random, { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => 0.5 })
+  const half = always(0.5)
   const layer = SharedPolling.layer({ initialSpread: "40 seconds" })
 
   it.effect("is waited once, also where the first look fails", () =>

@@ -140,23 +140,21 @@ export const follow = Effect.fnUntraced(function*(followed: Followed) {
   const { cancels = false, input, name, of, options } = followed
   yield* checkFiles(input)
   const before = typeof of !== "string" && "version" in of ? of : yield* ResumeToken.make(of)
+  const again = resumeCommand(followed, Option.none())
   let progress: number | undefined
   const settle = cancels ? Operations.cancelAndSettle : Operations.settle
   const isWanted = (operation: Succeeded | Failed) =>
     operation._tag === "Succeeded" || (cancels && new OperationFailed({ operation }).isCancelled)
   /** Leaves a token, if one is wanted, and gives the command that goes on. */
-  const leave = (token: ResumeToken.ResumeToken) =>
-    Effect.forEach(
-      Option.toArray(input.resumeFile),
-      (file) =>
-        FileSystem.FileSystem.use((fs) => fs.writeFileString(file, `${ResumeToken.encode(token)}\n`)).pipe(
-          Effect.as(file),
-          Effect.tapError((error) => Output.stderr(Problem.render(Problem.of(error, options)))),
-          Effect.option
-        )
-    ).pipe(
-      Effect.map((files) => resumeCommand(followed, Option.firstSomeOf(files)))
+  const leave = Effect.fnUntraced(function*(token: ResumeToken.ResumeToken) {
+    const { resumeFile } = input
+    if (Option.isNone(resumeFile)) return again
+    const fs = yield* FileSystem.FileSystem
+    return yield* fs.writeFileString(resumeFile.value, `${ResumeToken.encode(token)}\n`).pipe(
+      Effect.as(resumeCommand(followed, resumeFile)),
+      Effect.catch((error) => Effect.as(Output.stderr(Problem.render(Problem.of(error, options))), again))
     )
+  })
   const since = yield* Clock.monotonicTimeNanos
   const stopped = Effect.gen(function*() {
     const elapsed = Duration.millis(Math.round(Number((yield* Clock.monotonicTimeNanos) - since) / 1e6))
@@ -194,7 +192,6 @@ export const follow = Effect.fnUntraced(function*(followed: Followed) {
           )
       ))
   )
-  const again = resumeCommand(followed, Option.none())
   yield* Effect.flatMap(wait, (operation) => finish(operation, isWanted(operation), input, options, again)).pipe(
     Effect.onInterrupt(() => stopped)
   )

@@ -159,21 +159,15 @@ const ofLibrary = (error: LibraryError, api: Api.Options): Problem => {
         code: exitCode.api,
         what: transport[error.kind],
         said: `${error.code === undefined ? "" : `${error.code}: `}${error.detail}`,
-        next: error.verb === "start" ? seeStarted(startedBelow(error.operationName), api) : transportNext[error.kind]
+        next: nextAfter(error, transportNext[error.kind], api)
       }
-    case "InvalidResponse":
-      return {
-        code: exitCode.api,
-        what: error.kind === "TooLarge"
-          ? "the answer is too large"
-          : `the answer is none of google.longrunning.Operations (${error.kind})`,
-        said: error.detail,
-        next: error.verb === "start"
-          ? seeStarted(startedBelow(error.operationName), api)
-          : error.kind === "TooLarge"
-          ? undefined
-          : "check the address: --endpoint, GOOGLE_GEMINI_BASE_URL, GOOGLE_VERTEX_BASE_URL"
-      }
+    case "InvalidResponse": {
+      const [what, next] = error.kind === "TooLarge" ? ["the answer is too large"] : [
+        `the answer is none of google.longrunning.Operations (${error.kind})`,
+        "check the address: --endpoint, GOOGLE_GEMINI_BASE_URL, GOOGLE_VERTEX_BASE_URL"
+      ] as const
+      return { code: exitCode.api, what, said: error.detail, next: nextAfter(error, next, api) }
+    }
     case "InvalidName":
       return {
         code: exitCode.usage,
@@ -258,11 +252,17 @@ const ofHttp = (error: OperationsError.HttpError, api: Api.Options): Problem => 
     return { code, said, what: statusWords(status), next: "later; the quota's page tells when it is renewed" }
   }
   if (status >= 500) {
-    const next = verb === "start" ? seeStarted(startedBelow(operationName), api) : "the same command again, later"
-    return { code, said, what: statusWords(status), next }
+    return { code, said, what: statusWords(status), next: nextAfter(error, "the same command again, later", api) }
   }
   return { code, said, what: `the API refused to ${verb} ${operationName}` }
 }
+
+/** What to do where it is not known what came of a call. A start is not typed again before it was looked for. */
+const nextAfter = (
+  { operationName, verb }: { readonly operationName: string; readonly verb: OperationsError.Verb },
+  otherwise: string | undefined,
+  api: Api.Options
+): string | undefined => verb === "start" ? seeStarted(startedBelow(operationName), api) : otherwise
 
 /** What was started, if it was, stands in a list, where there is one. */
 const seeStarted = (model: string, api: Api.Options): string =>

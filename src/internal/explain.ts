@@ -1,11 +1,10 @@
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import { type Operation, running } from "../Operation.ts"
 import * as Check from "./check.ts"
-import { showing } from "./clock.ts"
+import { asOf } from "./clock.ts"
 import * as Defaults from "./defaults.ts"
 
 /**
@@ -118,11 +117,7 @@ const run = <E, R>(
           Pull.catchDone(() => Effect.void)
         )
   )
-  // A schedule that reads a store waits for it in the time of the program.
-  const inVirtualTime = Clock.clockWith((clock) =>
-    Effect.provideService(steps, Clock.Clock, showing(() => at, (duration) => clock.sleep(duration)))
-  )
-  return Effect.map(inVirtualTime, () => ({ at, end, looks }))
+  return Effect.map(asOf(() => at, steps), () => ({ at, end, looks }))
 }
 
 const spreadOf = (values: ReadonlyArray<number>): Spread => {

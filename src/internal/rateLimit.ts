@@ -27,9 +27,9 @@ export const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client:
   }
   const next = yield* Semaphore.make(turnsAhead)
   // A turn is not given back; where the one who took it has left, the next has it.
-  const left: Array<bigint> = []
+  const abandoned: Array<bigint> = []
   const take = Effect.suspend(() => {
-    const turnAt = left.shift()
+    const turnAt = abandoned.shift()
     return turnAt !== undefined ? Effect.succeed(turnAt) : Effect.flatMap(
       limiter.consume({ ...limit, onExceeded: "delay" }),
       ({ delay }) => Effect.map(Clock.monotonicTimeNanos, (now) => now + Duration.toNanosUnsafe(delay))
@@ -39,7 +39,7 @@ export const limited = Effect.fnUntraced(function*(rateLimit: RateLimit, client:
     take,
     (turnAt) =>
       Effect.flatMap(Clock.monotonicTimeNanos, (now) => Effect.sleep(timeLeft(turnAt, now))).pipe(
-        Effect.onInterrupt(() => Effect.sync(() => left.push(turnAt)))
+        Effect.onInterrupt(() => Effect.sync(() => abandoned.push(turnAt)))
       )
   ).pipe(next.withPermit)
   /** Waits for a turn, at most until the wait that this call is part of ends. */

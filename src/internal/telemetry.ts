@@ -167,9 +167,10 @@ export class Telemetry {
       this.failed++
       this.failedInARow++
       const asked = error._tag === "HttpError" ? error.retryAfter : undefined
-      // A sum that is infinite once is so for ever.
-      const seconds = asked === undefined ? undefined : Math.min(Duration.toSeconds(asked), Number.MAX_SAFE_INTEGER)
-      if (seconds !== undefined) this.meters.serverDelay.updateUnsafe(seconds, context)
+      if (asked !== undefined) {
+        // A sum that is infinite once is so for ever.
+        this.meters.serverDelay.updateUnsafe(Math.min(Duration.toSeconds(asked), Number.MAX_SAFE_INTEGER), context)
+      }
     }
     const { call } = this
     if (call !== undefined) {

@@ -183,10 +183,11 @@ export const toHttpError = (call: Call, answer: Answer, mask: Mask, now: number)
   const json = Option.filter(parseJson(answer.text), (json) => !isTooDeep(answer.text, json))
   const masked = Option.map(json, mask.json)
   const rpc = Option.getOrUndefined(Option.flatMap(masked, RpcStatus.fromHttpBody))
-  // A secret may stand in JSON in more forms than can be looked for; then the body is written anew.
-  const isClean = Option.isNone(json) || sameJson(json, masked)
-  const text = Option.isSome(json) ? mask.text(answer.text) : mask.cutText(answer.text)
-  const body = isClean ? text : JSON.stringify(Option.getOrUndefined(masked))
+  const body = Option.match(masked, {
+    onNone: () => mask.cutText(answer.text),
+    // A secret may stand in JSON in more forms than can be looked for; then the body is written anew.
+    onSome: (clean) => sameJson(json, masked) ? mask.text(answer.text) : JSON.stringify(clean)
+  })
   const header = answer.headers["retry-after"]
   const hints = [
     ...(header === undefined ? [] : Result.match(Headers.parseRetryAfter(header), {

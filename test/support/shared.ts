@@ -1,4 +1,4 @@
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Random } from "effect"
 
 export const seconds = 1000
 
@@ -12,3 +12,7 @@ export const ended = <A, E extends { readonly _tag: string }, R>(wait: Effect.Ef
     Effect.match(wait, { onFailure: ({ _tag }) => _tag, onSuccess: () => undefined }),
     (tag) => Effect.map(Clock.currentTimeMillis, (at) => ({ at, tag }))
   )
+
+/** A random number generator whose every number is this one: 0.5 makes jitter nothing. */
+export const always = (random: number) =>
+  Effect.provideService(Random.Random, { nextDoubleUnsafe: () => random, nextIntUnsafe: () => 0 })

@@ -8,7 +8,7 @@ import * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Check from "../../internal/check.ts"
-import { showing } from "../../internal/clock.ts"
+import { asOf } from "../../internal/clock.ts"
 import { decode, type Decoded } from "../../internal/decoding.ts"
 import * as Defaults from "../../internal/defaults.ts"
 import { sameJson } from "../../internal/json.ts"
@@ -79,11 +79,11 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
 
     /** The schedule after the steps of the history. The delays that it gave then are not asked for again. */
     const resumed = Effect.fnUntraced(function*(steps: ReadonlyArray<Step>) {
-      const step = yield* asOf(since, Schedule.toStep(schedule))
+      const step = yield* asOf(() => since, Schedule.toStep(schedule))
       let seen: Operation.Operation = Operation.running(name)
       yield* Effect.forEach(steps, ({ at, operation = seen }) => {
         seen = operation
-        return Effect.flatMap(typed(operation), (operation) => asOf(at, step(at, operation))).pipe(
+        return Effect.flatMap(typed(operation), (operation) => asOf(() => at, step(at, operation))).pipe(
           Pull.catchDone(() => Effect.void)
         )
       }, { discard: true })
@@ -115,7 +115,7 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
           const now = yield* Clock.currentTimeMillis
           const [output, wanted] = yield* Effect.flatMap(
             typed(operation),
-            (operation) => asOf(now, step(now, operation))
+            (operation) => asOf(() => now, step(now, operation))
           )
           if (operation._tag === "Running") record(now, operation)
           const delay = Duration.max(wanted, floor)
@@ -170,9 +170,3 @@ export const make = <A, M, R1, R2, R3>(options: DurableOperations.Options<A, M, 
     })
   }
 }
-
-/** Runs an effect as of a time: schedules that know the age of a wait read the clock. */
-const asOf = <A, E, R>(millis: number, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Clock.clockWith((clock) =>
-    Effect.provideService(effect, Clock.Clock, showing(() => millis, (duration) => clock.sleep(duration)))
-  )
